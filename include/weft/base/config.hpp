@@ -1,0 +1,79 @@
+// Version, build switches and the compilers' differences: together with os/, the only place with their #ifdefs.
+#pragma once
+
+#if !defined(__cplusplus) || __cplusplus < 202002L
+#error "weft needs C++20: compile with -std=c++20, or link the CMake target weft::weft, which asks for it"
+#endif
+#if !defined(__cpp_exceptions)
+#error "weft reports failures by exceptions: compile without -fno-exceptions"
+#endif
+
+#define WEFT_VERSION_MAJOR 0
+#define WEFT_VERSION_MINOR 1
+#define WEFT_VERSION_PATCH 0
+
+#if defined(__SANITIZE_ADDRESS__)
+#define WEFT_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WEFT_ASAN 1
+#endif
+#endif
+#if !defined(WEFT_ASAN)
+#define WEFT_ASAN 0
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#define WEFT_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define WEFT_TSAN 1
+#endif
+#endif
+#if !defined(WEFT_TSAN)
+#define WEFT_TSAN 0
+#endif
+
+/// WEFT_CHAOS=1: every atomic operation may yield the thread first, so that rare interleavings happen in tests.
+#if !defined(WEFT_CHAOS)
+#define WEFT_CHAOS 0
+#endif
+
+namespace weft::detail {
+
+inline constexpr bool address_sanitized = WEFT_ASAN != 0;
+inline constexpr bool thread_sanitized = WEFT_TSAN != 0;
+inline constexpr bool chaos = WEFT_CHAOS != 0;
+
+/// Bounded structures are small under checkers, so that full queues and wrap-around happen there.
+inline constexpr bool small_capacities = address_sanitized || thread_sanitized || chaos;
+
+/// Clang turns symmetric transfer into a tail call at every level. GCC does not at -O0, -Og and -O1, nor under
+/// ASan or TSan, and no macro tells -O1 from -O2: with GCC, transfers are counted and the stack is unwound in time.
+#if defined(__clang__)
+inline constexpr bool transfers_are_tail_calls = true;
+#else
+inline constexpr bool transfers_are_tail_calls = false;
+#endif
+
+/// Tells the core that this is a spin loop.
+inline void relax() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace weft::detail
+
+/// State that several shared libraries in one process must share, whatever their default visibility.
+#define WEFT_SHARED [[gnu::visibility("default")]]
+
+/// Clang up to 16 keeps the address of a thread_local across a suspension point (llvm#63022): a plain function that may be
+/// inlined into a coroutine must not read one inline there.
+#if defined(__clang__) && __clang_major__ < 17
+#define WEFT_NOINLINE_IF_TLS_IS_CACHED [[gnu::noinline]]
+#else
+#define WEFT_NOINLINE_IF_TLS_IS_CACHED
+#endif

@@ -1,0 +1,119 @@
+// result_slot<T>: room for how something ends: with a value, or with an exception (weft::stopped among them).
+#pragma once
+
+#include <weft/base/assert.hpp>
+#include <weft/base/utility.hpp>
+
+#include <exception>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace weft::detail {
+
+/// Room for one result: nothing yet, a value (or a reference, or the fact that there is none to have), or an exception. Set
+/// once, taken once. One thread at a time.
+template <class T>
+class result_slot : pinned {
+  // A reference is kept as a pointer.
+  using stored = std::conditional_t<std::is_reference_v<T>, std::remove_reference_t<T>*, unit_if_void<T>>;
+
+ public:
+  result_slot() noexcept {}
+  ~result_slot() {
+    if (state_ == state::value)
+      value_.~stored();
+    else if (state_ == state::failure)
+      failure_.~exception_ptr();
+  }
+
+  template <class... Args>
+  void set_value(Args&&... args) {
+    WEFT_ASSERT(state_ == state::empty, "a result is set once");
+    if constexpr (std::is_reference_v<T>)
+      ::new (static_cast<void*>(std::addressof(value_))) stored(std::addressof(args)...);
+    else
+      ::new (static_cast<void*>(std::addressof(value_))) stored(std::forward<Args>(args)...);
+    state_ = state::value;
+  }
+
+  /// A value's constructor may have thrown before: what is there already is replaced by the failure.
+  void set_failure(std::exception_ptr e) noexcept {
+    if (state_ == state::value) value_.~stored();
+    if (state_ == state::failure) failure_.~exception_ptr();
+    ::new (static_cast<void*>(std::addressof(failure_))) std::exception_ptr(std::move(e));
+    state_ = state::failure;
+  }
+
+  [[nodiscard]] bool has_result() const noexcept { return state_ != state::empty; }
+  [[nodiscard]] bool has_failure() const noexcept { return state_ == state::failure; }
+  [[nodiscard]] std::exception_ptr failure() const noexcept { return has_failure() ? failure_ : nullptr; }
+
+  /// The failure, which the slot keeps no longer: a taken failure has reached somebody.
+  [[nodiscard]] std::exception_ptr take_failure() noexcept {
+    std::exception_ptr e = std::move(failure_);
+    return e;
+  }
+
+  /// The value, moved out; throws the failure.
+  T take() {
+    WEFT_ASSERT(has_result(), "a result is taken before it is there");
+    if (state_ == state::failure) [[unlikely]] std::rethrow_exception(take_failure());
+    if constexpr (std::is_reference_v<T>)
+      return static_cast<T>(*value_);
+    else if constexpr (!std::is_void_v<T>)
+      return std::move(value_);
+  }
+
+  /// Takes over how the other ended. A value whose move constructor throws becomes that failure.
+  void take_over(result_slot& other) noexcept {
+    if (other.state_ == state::failure)
+      set_failure(other.take_failure());
+    else
+      try {
+        if constexpr (std::is_reference_v<T>)
+          set_value(*other.value_);
+        else
+          set_value(std::move(other.value_));
+      } catch (...) {
+        set_failure(std::current_exception());
+      }
+  }
+
+  /// The value where it stands, for several readers; throws the failure.
+  std::add_lvalue_reference_t<T const> peek() const {
+    if (state_ == state::failure) [[unlikely]] std::rethrow_exception(failure_);
+    if constexpr (std::is_reference_v<T>)
+      return *value_;
+    else if constexpr (!std::is_void_v<T>)
+      return value_;
+  }
+
+ private:
+  enum class state : unsigned char { empty, value, failure };
+  union {
+    stored value_;
+    std::exception_ptr failure_;
+  };
+  state state_ = state::empty;
+};
+
+/// Runs f and keeps how it ended.
+template <class T, class F>
+void settle_with(result_slot<T>& slot, F&& f) noexcept {
+  try {
+    if constexpr (std::is_void_v<T>) {
+      static_cast<F&&>(f)();
+      slot.set_value();
+    } else if constexpr (std::is_reference_v<T>) {
+      slot.set_value(static_cast<F&&>(f)());
+    } else {
+      slot.set_value(static_cast<F&&>(f)());
+    }
+  } catch (...) {
+    slot.set_failure(std::current_exception());
+  }
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,29 @@
+// Where coroutine frames and shared states come from: the worker's block cache, or the system on a plain thread.
+#pragma once
+
+#include <weft/sched/block_cache.hpp>
+#include <weft/sched/worker.hpp>
+
+#include <cstddef>
+
+namespace weft::detail {
+
+[[nodiscard]] inline void* allocate_block(std::size_t bytes) {
+  worker* const self = current_worker();
+  return self ? self->blocks.allocate(bytes) : block_classes::from_system(bytes);
+}
+
+inline void deallocate_block(void* p, std::size_t bytes) noexcept {
+  if (worker* const self = current_worker())
+    self->blocks.deallocate(p, bytes);
+  else
+    block_classes::to_system(p);
+}
+
+/// Inherited by what is born and dies often: operator new and delete through the cache.
+struct cached_allocation {
+  static void* operator new(std::size_t bytes) { return allocate_block(bytes); }
+  static void operator delete(void* p, std::size_t bytes) noexcept { deallocate_block(p, bytes); }
+};
+
+}  // namespace weft::detail

@@ -1,0 +1,80 @@
+// What every coroutine of weft carries: its context, and where to go at its end.
+#pragma once
+
+#include <weft/base/utility.hpp>
+#include <weft/coro/concepts.hpp>
+#include <weft/coro/frame_allocator.hpp>
+#include <weft/sched/job.hpp>
+#include <weft/sched/resume.hpp>
+
+#include <concepts>
+#include <coroutine>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+namespace weft::detail {
+
+/// Whoever is to be told of a task's end, other than a coroutine that awaits it. at_end is called in the task's final suspension:
+/// it returns what to go on with, and destroys nothing of the task.
+struct completion {
+  using function = std::coroutine_handle<> (*)(completion*) noexcept;
+  explicit completion(function f) noexcept : at_end(f) {}
+  function at_end;
+};
+
+/// Base of every awaiter made for weft: it resumes its task only on a worker of the task's pool, in the task's context.
+struct native_awaiter {};
+
+template <class A>
+concept native_awaitable = std::derived_from<std::remove_reference_t<decltype(get_awaiter(std::declval<A>()))>, native_awaiter>;
+
+class promise_base : public cached_allocation, pinned {
+ public:
+  /// The awaiting coroutine goes on at the end; its context is the task's.
+  template <class Promise>
+  void continue_with(std::coroutine_handle<Promise> parent) noexcept {
+    ambient_ = parent.promise().ambient();
+    next_ = reinterpret_cast<std::uintptr_t>(parent.address());
+  }
+
+  /// `c` is told at the end; the task runs in a context of its own.
+  void complete_with(completion& c, context& own) noexcept {
+    ambient_ = &own;
+    next_ = reinterpret_cast<std::uintptr_t>(&c) | completion_bit;
+  }
+
+  [[nodiscard]] context* ambient() const noexcept { return ambient_; }
+
+  std::suspend_always initial_suspend() const noexcept { return {}; }
+
+  struct final_awaiter {
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
+    template <class Promise>
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) noexcept {
+      std::uintptr_t const next = static_cast<promise_base&>(self.promise()).next_;
+      if (next & completion_bit) {
+        auto* const c = reinterpret_cast<completion*>(next & ~completion_bit);
+        return c->at_end(c);  // Past here *this may be gone.
+      }
+      return transfer(std::coroutine_handle<>::from_address(reinterpret_cast<void*>(next)));
+    }
+    void await_resume() const noexcept {}
+  };
+  final_awaiter final_suspend() const noexcept { return {}; }
+
+  /// What is not made for weft's workers is awaited through a guard that brings the task back to its pool.
+  template <class A>
+  decltype(auto) await_transform(A&& a) noexcept(native_awaitable<A>);
+
+ private:
+  static constexpr std::uintptr_t completion_bit = 1;
+
+  context* ambient_ = nullptr;
+  std::uintptr_t next_ = 0;  // a coroutine's address, or a completion's with its lowest bit set
+};
+
+template <class P>
+concept weft_promise = std::derived_from<P, promise_base>;
+
+}  // namespace weft::detail

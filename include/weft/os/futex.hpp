@@ -1,0 +1,54 @@
+// The one blocking primitive: wait while a word holds a value, with an optional deadline; wake by address.
+// A raw futex, because glibc 2.36's condition variable (BZ 25847) and libstdc++ 12's semaphores lose wake-ups.
+#pragma once
+
+#include <weft/os/clock.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <climits>
+#include <cstdint>
+#include <ctime>
+
+#if !defined(__linux__)
+#error "weft runs on Linux: include/weft/os/ has no futex for this system yet"
+#endif
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace weft::detail {
+
+/// Blocks while `word == expected`, until woken or `deadline` (time_point::max(): none). May return early without a
+/// reason; callers look again. Works on any 4-byte atomic; a wake may come by address after the waiter's word is gone.
+inline void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                       clock::time_point deadline = clock::time_point::max()) noexcept {
+  std::timespec until{};
+  std::timespec* limit = nullptr;
+  if (deadline != clock::time_point::max()) {
+    auto const since = deadline.time_since_epoch();
+    auto const seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
+    if (since.count() <= 0) return;
+    until.tv_sec = static_cast<std::time_t>(seconds.count());
+    until.tv_nsec = static_cast<long>(std::chrono::duration_cast<std::chrono::nanoseconds>(since - seconds).count());
+    limit = &until;
+  }
+  // FUTEX_WAIT_BITSET takes an absolute time on the monotonic clock, as steady_clock is.
+  ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected, limit, nullptr, FUTEX_BITSET_MATCH_ANY);
+}
+
+/// Wakes up to `count` waiters on the word. The address alone is used: the word may be gone already.
+inline void futex_wake(std::atomic<std::uint32_t>& word, int count) noexcept {
+  ::syscall(SYS_futex, &word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, nullptr, nullptr, 0);
+}
+
+inline void futex_wake_all(std::atomic<std::uint32_t>& word) noexcept { futex_wake(word, INT_MAX); }
+
+/// Never inlined: compilers keep pthread_self() across a suspension, where the thread may have changed.
+[[gnu::noinline]] inline std::uintptr_t this_thread_identity() noexcept {
+  return static_cast<std::uintptr_t>(::pthread_self());
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,122 @@
+// Memory for frames and states: free lists by size class, one set per worker, full batches exchanged through the pool.
+#pragma once
+
+#include <weft/base/config.hpp>
+#include <weft/base/utility.hpp>
+#include <weft/concurrent/mpmc_ring.hpp>
+
+#include <array>
+#include <cstddef>
+#include <new>
+
+namespace weft::detail {
+
+/// A free block; the first of a batch links the others.
+struct free_block {
+  free_block* next;
+};
+
+/// Size classes: multiples of 64 bytes up to 1 KiB; larger blocks are the system's business. Address sanitizer sees every
+/// block come and go.
+struct block_classes {
+  static constexpr std::size_t step = 64, count = 16;
+  static constexpr std::size_t batch = 32;
+
+  static constexpr std::size_t class_of(std::size_t bytes) noexcept { return (bytes + step - 1) / step; }
+  static constexpr bool cached(std::size_t bytes) noexcept { return !address_sanitized && class_of(bytes) <= count; }
+  static void* from_system(std::size_t bytes) { return ::operator new(class_of(bytes) * step); }
+  static void to_system(void* p) noexcept { ::operator delete(p); }
+};
+
+/// Where workers leave full batches for each other, so that a block freed far from its birth comes home. Any thread.
+class block_depot : pinned {
+ public:
+  ~block_depot() {
+    for (auto& ring : batches_) {
+      free_block* b = nullptr;
+      while (ring.pop(b)) release(b);
+    }
+  }
+
+  free_block* take(std::size_t size_class) noexcept {
+    free_block* b = nullptr;
+    return batches_[size_class - 1].pop(b) ? b : nullptr;
+  }
+
+  void give(std::size_t size_class, free_block* batch) noexcept {
+    if (!batches_[size_class - 1].push(batch)) release(batch);
+  }
+
+  static void release(free_block* b) noexcept {
+    while (b) {
+      free_block* const next = b->next;
+      block_classes::to_system(b);
+      b = next;
+    }
+  }
+
+ private:
+  std::array<mpmc_ring<free_block*, 64>, block_classes::count> batches_;
+};
+
+/// One worker's free lists: two batches per class, so that freeing and allocating in turns at a border costs nothing shared.
+/// The owner alone.
+class block_cache : pinned {
+ public:
+  explicit block_cache(block_depot& depot) noexcept : depot_(depot) {}
+  ~block_cache() {
+    for (auto& l : lists_) {
+      block_depot::release(l.active);
+      block_depot::release(l.full);
+    }
+  }
+
+  [[nodiscard]] void* allocate(std::size_t bytes) {
+    if (!block_classes::cached(bytes)) return block_classes::from_system(bytes);
+    list& l = lists_[block_classes::class_of(bytes) - 1];
+    if (l.active) [[likely]] {
+      free_block* const b = l.active;
+      l.active = b->next;
+      --l.size;
+      return b;
+    }
+    return refill(l, bytes);
+  }
+
+  void deallocate(void* p, std::size_t bytes) noexcept {
+    if (!block_classes::cached(bytes)) return block_classes::to_system(p);
+    list& l = lists_[block_classes::class_of(bytes) - 1];
+    if (l.size == block_classes::batch) [[unlikely]] spill(l, block_classes::class_of(bytes));
+    l.active = ::new (p) free_block{l.active};
+    ++l.size;
+  }
+
+ private:
+  struct list {
+    free_block* active = nullptr;
+    free_block* full = nullptr;  // null or exactly one batch
+    std::size_t size = 0;        // of active
+  };
+
+  [[gnu::noinline]] void* refill(list& l, std::size_t bytes) {
+    free_block* batch = l.full;
+    l.full = nullptr;
+    if (!batch) batch = depot_.take(block_classes::class_of(bytes));
+    if (!batch) return block_classes::from_system(bytes);
+    l.active = batch->next;
+    l.size = block_classes::batch - 1;
+    return batch;
+  }
+
+  [[gnu::noinline]] void spill(list& l, std::size_t size_class) noexcept {
+    if (l.full) depot_.give(size_class, l.full);
+    l.full = l.active;
+    l.active = nullptr;
+    l.size = 0;
+  }
+
+  block_depot& depot_;
+  std::array<list, block_classes::count> lists_;
+};
+
+}  // namespace weft::detail

@@ -1,0 +1,134 @@
+// Who sleeps, who searches, who is to be woken: the sleep/wake protocol alone. README.md of this folder has the proof.
+#pragma once
+
+#include <weft/base/utility.hpp>
+#include <weft/concurrent/atomic.hpp>
+
+#include <array>
+#include <bit>
+#include <cstdint>
+
+namespace weft::detail {
+
+//   word_      | joining | sleeping | searching |   16 bits each
+//   asleep_    a bit for every worker: set by itself before it is counted as sleeping, cleared by whoever claims it
+//
+//   step of a worker                             word_                       bit
+//   runs out of work                             searching + 1
+//   finds some                                   searching − 1
+//   finds none, announces sleep                  searching − 1, sleeping + 1  set before
+//   step of a waker
+//   claims a sleeper, who wakes as a searcher    sleeping − 1, searching + 1  cleared after
+//
+//   E1  seq_cst on both sides: a producer makes work visible, then reads word_; a worker changes word_, then looks at all work.
+//       Producer first: the worker's look sees the work. Worker first: the producer sees the sleeper, and claims one.
+//   E2  a waker's release of the bit → the sleeper's acquire
+//
+// There are never fewer set bits than sleepers counted, because the bit is set before and cleared after: a claimer that has
+// lowered the count finds a bit.
+/// Any thread.
+class idle_set : pinned {
+ public:
+  static constexpr unsigned capacity = 1024;
+  static constexpr int nobody = -1;
+
+  /// Does anybody search, sleep, or wait in a join? Then what is published should be all there is.
+  [[nodiscard]] bool hungry() const noexcept { return word_.load(memory_order_seq_cst) != 0; }
+  [[nodiscard]] bool hungry_hint() const noexcept { return word_.load(memory_order_relaxed) != 0; }
+
+  [[nodiscard]] unsigned searching() const noexcept { return field(word_.load(memory_order_relaxed), searching_one); }
+  [[nodiscard]] unsigned sleeping() const noexcept { return field(word_.load(memory_order_seq_cst), sleeping_one); }
+
+  void begin_search() noexcept { word_.fetch_add(searching_one, memory_order_seq_cst); }  // E1.
+
+  /// True: it was the last one while others sleep. Wakes that were left to this searcher are its duty now: it looks
+  /// whether there is more work, and wakes the next.
+  [[nodiscard]] bool end_search() noexcept {
+    auto const before = word_.fetch_sub(searching_one, memory_order_seq_cst);  // E1.
+    return field(before, searching_one) == 1 && field(before, sleeping_one) != 0;
+  }
+
+  void begin_join() noexcept { word_.fetch_add(joining_one, memory_order_seq_cst); }
+  void end_join() noexcept { word_.fetch_sub(joining_one, memory_order_relaxed); }
+
+  /// The searcher `index` is about to sleep. It looks at all work once more after this.
+  void announce_sleep(unsigned index) noexcept {
+    set_bit(index);
+    word_.fetch_add(sleeping_one - searching_one, memory_order_seq_cst);  // E1.
+  }
+
+  /// Not claimed yet? The sleeper asks before each park.
+  [[nodiscard]] bool asleep(unsigned index) const noexcept {
+    return (asleep_[index / 64].load(memory_order_acquire) & bit(index)) != 0;  // acquire: E2.
+  }
+
+  enum class claim { unless_searching, always };
+
+  /// A sleeper who is now a searcher and must be unparked by the caller, or nobody. `favourite` is taken if it sleeps;
+  /// `last_choice` only if nobody else does.
+  [[nodiscard]] int claim_sleeper(claim when, int favourite = nobody, int last_choice = nobody) noexcept {
+    auto seen = word_.load(memory_order_seq_cst);  // E1.
+    do {
+      if (field(seen, sleeping_one) == 0) return nobody;
+      if (when == claim::unless_searching && field(seen, searching_one) != 0) return nobody;
+    } while (!word_.compare_exchange_weak(seen, seen - sleeping_one + searching_one, memory_order_seq_cst));
+    return take_bit(favourite, last_choice);
+  }
+
+  /// Takes a sleeper out of the set without waking it, if more than `keep` sleep: nobody is to wake it until put_back.
+  [[nodiscard]] int hold_sleeper(unsigned keep, int last_choice) noexcept {
+    auto seen = word_.load(memory_order_seq_cst);
+    do {
+      if (field(seen, sleeping_one) <= keep) return nobody;
+    } while (!word_.compare_exchange_weak(seen, seen - sleeping_one, memory_order_seq_cst));
+    return take_bit(nobody, last_choice);
+  }
+
+  /// The caller looks at all work after this, as after announce_sleep.
+  void put_back(unsigned index) noexcept {
+    set_bit(index);
+    word_.fetch_add(sleeping_one, memory_order_seq_cst);  // E1.
+  }
+
+  /// Any sleeper, left asleep: somebody to nudge. A hint.
+  [[nodiscard]] int some_sleeper() const noexcept {
+    for (unsigned w = 0; w < asleep_.size(); ++w)
+      if (auto const bits = asleep_[w].load(memory_order_seq_cst)) return static_cast<int>(w * 64) + std::countr_zero(bits);
+    return nobody;
+  }
+
+ private:
+  static constexpr std::uint64_t searching_one = 1, sleeping_one = std::uint64_t{1} << 16, joining_one = std::uint64_t{1} << 32;
+
+  static unsigned field(std::uint64_t word, std::uint64_t one) noexcept {
+    return static_cast<unsigned>((word / one) & 0xFFFF);
+  }
+  static std::uint64_t bit(unsigned index) noexcept { return std::uint64_t{1} << (index % 64); }
+
+  void set_bit(unsigned index) noexcept { asleep_[index / 64].fetch_or(bit(index), memory_order_seq_cst); }
+
+  bool clear_bit(unsigned index) noexcept {
+    return (asleep_[index / 64].fetch_and(~bit(index), memory_order_acq_rel) & bit(index)) != 0;  // release: E2.
+  }
+
+  // The caller has lowered the count, so there is a bit for it, if not in this round then in the next.
+  int take_bit(int favourite, int last_choice) noexcept {
+    if (favourite != nobody && clear_bit(static_cast<unsigned>(favourite))) return favourite;
+    for (;;) {
+      for (unsigned w = 0; w < asleep_.size(); ++w) {
+        auto bits = asleep_[w].load(memory_order_relaxed);
+        if (last_choice != nobody && static_cast<unsigned>(last_choice) / 64 == w) bits &= ~bit(static_cast<unsigned>(last_choice));
+        for (; bits != 0; bits &= bits - 1) {
+          auto const index = w * 64 + static_cast<unsigned>(std::countr_zero(bits));
+          if (clear_bit(index)) return static_cast<int>(index);
+        }
+      }
+      if (last_choice != nobody && clear_bit(static_cast<unsigned>(last_choice))) return last_choice;
+    }
+  }
+
+  alignas(cache_line) atomic<std::uint64_t> word_{0};
+  alignas(cache_line) std::array<atomic<std::uint64_t>, capacity / 64> asleep_{};
+};
+
+}  // namespace weft::detail

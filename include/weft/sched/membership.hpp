@@ -1,0 +1,264 @@
+// Threads that come and go: the workers' start, plain threads that join in, spares for those who block, and the end.
+#pragma once
+
+#include <weft/os/affinity.hpp>
+#include <weft/os/fork.hpp>
+#include <weft/sched/blocking_threads.hpp>
+#include <weft/sched/run_loop.hpp>
+
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+namespace weft::detail {
+
+// ── the start ──
+
+inline scheduler::scheduler(options const& o, pool& face)
+    : options_(o), name_(o.name), face_(face), generation_(fork_generation.load(std::memory_order_relaxed)) {
+  reserve_.reserve(idle_set::capacity);
+  threads_.reserve(idle_set::capacity);
+  std::error_code error;
+  while (size_ < o.workers && !error) {
+    worker* const w = add_worker(worker_kind::regular);
+    if (!w) break;
+    error = start_thread(*w);
+    if (!error) ++size_;
+  }
+  if (size_ == 0) {
+    for (auto& w : workers_) delete w.load(memory_order_relaxed);
+    throw std::system_error(error, "weft::pool: not one worker thread could be created");
+  }
+  running_ = size_;
+  open_.store(1, memory_order_release);  // release → run's acquire: what stands above.
+  futex_wake_all(open_);
+}
+
+inline scheduler::~scheduler() {
+  delete driver_.load(memory_order_acquire);                     // acquire: install_driver.
+  delete blocking_.load(memory_order_acquire);                   // acquire: blocking().
+  for (auto& w : workers_) delete w.load(memory_order_acquire);  // acquire: add_worker.
+}
+
+inline worker* scheduler::add_worker(worker_kind kind) noexcept {
+  small_lock const guard(threads_lock_);
+  auto const index = worker_count_.load(memory_order_relaxed);
+  if (index == idle_set::capacity) return nullptr;
+  worker* w = nullptr;
+  try {
+    w = new worker(*this, index, depot_);
+  } catch (std::bad_alloc const&) {
+    return nullptr;
+  }
+  w->kind = kind;
+  workers_[index].store(w, memory_order_release);          // release → worker_at's acquire: *w.
+  worker_count_.store(index + 1, memory_order_seq_cst);    // release → worker_count's acquire: the slot.
+  return w;
+}
+
+inline std::error_code scheduler::start_thread(worker& w) noexcept {
+  std::unique_ptr<worker_thread> t(new (std::nothrow) worker_thread{this, &w, {}});
+  if (!t) return std::make_error_code(std::errc::not_enough_memory);
+  thread_options o{.name = name_};
+  if (options_.pin == pinning::on && w.kind == worker_kind::regular) {
+    auto const cpus = allowed_cpus();
+    o.cpu = cpus[w.index % cpus.size()];
+  }
+  small_lock const guard(threads_lock_);
+  auto const error = t->handle.try_start(o, *t);
+  if (!error) threads_.push_back(std::move(t));  // reserved: cannot fail
+  return error;
+}
+
+inline void scheduler::require_this_process() const {
+  if (generation_ != fork_generation.load(std::memory_order_relaxed))
+    throw std::logic_error("weft::pool: inherited through fork(): its threads are the parent's; make a pool of your own");
+}
+
+inline void scheduler::require_open(worker* self) const {
+  require_this_process();
+  if (closing() && !(self && &self->home == this))
+    throw std::logic_error("weft::pool: nothing can be started on a pool that has been shut down");
+}
+
+// ── plain threads that join in ──
+
+inline worker* scheduler::enter_external() {
+  require_this_process();
+  worker* mine = nullptr;
+  auto const count = worker_count();
+  for (unsigned i = size_; i < count && !mine; ++i) {
+    bool free = true;
+    // acquire: leave_external's release, the slot as its last user left it.
+    if (external_free_[i].load(memory_order_relaxed) && external_free_[i].compare_exchange_strong(free, false, memory_order_acquire))
+      mine = &worker_at(i);
+  }
+  if (!mine) {
+    if (externals_.fetch_add(1, memory_order_relaxed) >= most_external || !(mine = add_worker(worker_kind::external))) {
+      externals_.fetch_sub(1, memory_order_relaxed);
+      return nullptr;
+    }
+  }
+  // No core has two: a sleeper is kept asleep meanwhile. Never the last one, nor the one that watches the clock.
+  mine->held = idle_set::nobody;
+  auto held = held_.load(memory_order_relaxed);
+  if (held + 1 < size_ && held_.compare_exchange_strong(held, held + 1, memory_order_relaxed)) {
+    auto const watcher = timekeeper_.load(memory_order_seq_cst);
+    mine->held = idle.hold_sleeper(watcher == idle_set::nobody ? 0 : 1, watcher);
+    if (mine->held == idle_set::nobody) held_.fetch_sub(1, memory_order_relaxed);
+    if (mine->held == watcher && watcher != idle_set::nobody) release_held(*mine);
+  }
+  set_current_worker(mine);
+  return mine;
+}
+
+inline void scheduler::release_held(worker& self) noexcept {
+  if (self.held == idle_set::nobody) return;
+  idle.put_back(static_cast<unsigned>(self.held));
+  self.held = idle_set::nobody;
+  held_.fetch_sub(1, memory_order_relaxed);
+  if (work_visible()) notify_work();
+  // It slept through what became of the clock.
+  deadline_moved();
+}
+
+inline void scheduler::leave_external(worker& self) noexcept {
+  set_current_worker(nullptr);
+  self.current = nullptr;
+  release_held(self);
+  external_free_[self.index].store(true, memory_order_release);  // release: enter_external's acquire.
+}
+
+// ── spares ──
+
+// With threads_lock_ held.
+inline void scheduler::count_surplus() noexcept {
+  auto const surplus = static_cast<int>(running_) - static_cast<int>(blocked_) - static_cast<int>(size_);
+  surplus_.store(surplus, memory_order_relaxed);
+}
+
+inline void scheduler::begin_blocking(worker& self) noexcept {
+  self.deque.publish(split_deque<job>::share::all);
+  notify_work();
+  if (self.kind == worker_kind::external) return;
+  worker* spare = nullptr;
+  bool fresh = false;
+  {
+    small_lock const guard(threads_lock_);
+    ++blocked_;
+    if (running_ - blocked_ < size_) {
+      ++running_;
+      if (reserve_.empty()) {
+        fresh = true;
+      } else {
+        spare = reserve_.back();
+        reserve_.pop_back();
+      }
+    }
+    count_surplus();
+  }
+  if (fresh) {
+    spare = add_worker(worker_kind::spare);
+    if (spare && !start_thread(*spare)) return;
+    // No thread to be had: the pool is one short until this one returns.
+    small_lock const guard(threads_lock_);
+    --running_;
+    count_surplus();
+  } else if (spare) {
+    spare->in_reserve.store(false, memory_order_release);  // release → retire's acquire
+    spare->sleep.unpark();
+  }
+}
+
+inline void scheduler::end_blocking(worker& self) noexcept {
+  if (self.kind == worker_kind::external) return;
+  small_lock const guard(threads_lock_);
+  --blocked_;
+  count_surplus();
+}
+
+// One spare too many: waits in the reserve until somebody blocks again. False: it was not one too many after all.
+inline bool scheduler::retire_if_surplus(worker& self) noexcept {
+  {
+    small_lock const guard(threads_lock_);
+    if (running_ - blocked_ <= size_ || exiting_.load(memory_order_relaxed)) return false;
+    --running_;
+    self.in_reserve.store(true, memory_order_relaxed);
+    reserve_.push_back(&self);  // reserved: cannot fail
+    count_surplus();
+  }
+  if (work_visible()) notify_work();  // somebody else may have counted on us
+  closed_.notify_all();               // a closer may have, too
+  while (self.in_reserve.load(memory_order_acquire) && !exiting_.load(memory_order_acquire)) self.sleep.park();
+  return true;
+}
+
+// ── the end ──
+
+inline void scheduler::root_started(worker* self) noexcept {
+  if (self && &self->home == this) {
+    self->roots_started.store(self->roots_started.load(memory_order_relaxed) + 1, memory_order_release);
+  } else {
+    plain_roots_started_.fetch_add(1, memory_order_release);
+  }
+}
+
+// release → all_roots_ended's acquire: what a root started before it ended is counted as started there. A worker tells the
+// closer when it goes to sleep; a plain thread tells it here.
+inline void scheduler::root_ended(worker* self) noexcept {
+  if (self && &self->home == this && self->kind != worker_kind::external) {
+    self->roots_ended.store(self->roots_ended.load(memory_order_relaxed) + 1, memory_order_release);
+  } else {
+    plain_roots_ended_.fetch_add(1, memory_order_seq_cst);
+    if (closing_.load(memory_order_seq_cst)) closed_.notify_all();  // seq_cst, both: the closer sees the count or we see the closer
+  }
+}
+
+// Ends are read first: both sums only grow and no end is counted before its start, so equal sums mean that between the two
+// readings there was a moment without a root.
+inline bool scheduler::all_roots_ended() const noexcept {
+  // seq_cst, after closing_ was set: a worker that announced its sleep without seeing closing_ did so before this look, which
+  // therefore sees what it counted; one that announces later sees closing_ and notifies.
+  static_cast<void>(idle.hungry());
+  std::uint64_t started = 0, ended = plain_roots_ended_.load(memory_order_seq_cst);
+  auto const count = worker_count();
+  for (unsigned i = 0; i < count; ++i) ended += worker_at(i).roots_ended.load(memory_order_acquire);  // acquire: root_ended.
+  started = plain_roots_started_.load(memory_order_acquire);
+  auto const later_count = worker_count();
+  for (unsigned i = 0; i < later_count; ++i) started += worker_at(i).roots_started.load(memory_order_acquire);
+  return started == ended;
+}
+
+inline void scheduler::shut_down(bool ask_to_stop) noexcept {
+  if (generation_ != fork_generation.load(std::memory_order_relaxed)) return;
+  if (ask_to_stop) stop_.request_stop();
+  small_lock const guard(shutdown_lock_);
+  if (shut_down_) return;
+  shut_down_ = true;
+  closing_.store(true, memory_order_seq_cst);
+  for (;;) {
+    auto const key = closed_.prepare_wait();
+    if (all_roots_ended()) {
+      closed_.cancel_wait();
+      break;
+    }
+    closed_.wait(key);
+  }
+  exiting_.store(true, memory_order_seq_cst);
+  for (unsigned i = 0; i < worker_count(); ++i) worker_at(i).sleep.unpark();
+  for (auto& t : threads_) t->handle.join();
+}
+
+inline blocking_threads& scheduler::blocking() {
+  auto* b = blocking_.load(memory_order_acquire);  // acquire: the exchange below.
+  if (!b) {
+    auto fresh = std::make_unique<blocking_threads>(options_.max_blocking, name_.c_str());
+    // release: publishes *fresh.
+    if (blocking_.compare_exchange_strong(b, fresh.get(), memory_order_acq_rel)) b = fresh.release();
+  }
+  return *b;
+}
+
+}  // namespace weft::detail

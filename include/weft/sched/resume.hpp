@@ -1,0 +1,63 @@
+// Running coroutines on a thread's stack, and never too deep.
+#pragma once
+
+#include <weft/base/config.hpp>
+#include <weft/sched/worker.hpp>
+
+#include <coroutine>
+#include <utility>
+
+namespace weft::detail {
+
+/// Resumes `h` and what it leaves behind, until the thread is free again. The only place from which coroutines are resumed,
+/// so that two things can be handed back to it, each set by a suspending coroutine as its last step:
+///   next_resume    the transfer that would have nested too deep
+///   next_epilogue  the rest of a completion, run when no frame of it is on the stack: it may destroy the coroutine
+inline void resume(worker& self, std::coroutine_handle<> h) noexcept {
+  auto const outer_transfers = std::exchange(self.transfers, 0);
+  bool const outer_resuming = std::exchange(self.resuming, true);
+  h.resume();
+  for (;;) {
+    if (epilogue* const e = std::exchange(self.next_epilogue, nullptr)) {
+      e->act(e, self);
+    } else if (auto const next = std::exchange(self.next_resume, {})) {
+      self.transfers = 0;
+      next.resume();
+    } else {
+      break;
+    }
+  }
+  self.transfers = outer_transfers;
+  self.resuming = outer_resuming;
+}
+
+/// What a suspending coroutine returns from await_suspend to go on with `h`: h itself by symmetric transfer, or, where that
+/// is not a tail call and the stack has had its share, nothing, and `resume` goes on with h.
+inline std::coroutine_handle<> transfer(std::coroutine_handle<> h) noexcept {
+  if constexpr (!transfers_are_tail_calls) {
+    worker* const self = current_worker_inline();
+    if (self && self->resuming && ++self->transfers >= worker::transfers_at_most) {
+      self->next_resume = h;
+      return std::noop_coroutine();
+    }
+  }
+  return h;
+}
+
+/// A suspended coroutine as an entry of a ready queue. Lives in the awaiter that suspended it; gone once it runs.
+struct resumption : ready_job {
+  resumption() noexcept : ready_job(&resumption::run) {}
+  resumption(std::coroutine_handle<> h, context* c) noexcept : ready_job(&resumption::run), handle(h), ambient(c) {}
+
+  std::coroutine_handle<> handle;
+  context* ambient = nullptr;
+
+ private:
+  static void run(job* j, worker& self, job_order) noexcept {
+    auto const& r = *static_cast<resumption*>(j);
+    self.current = r.ambient;
+    resume(self, r.handle);  // Past here *j may be gone.
+  }
+};
+
+}  // namespace weft::detail

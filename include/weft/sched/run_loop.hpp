@@ -1,0 +1,301 @@
+// What a worker does all day: find a job, run it; find none, search; still none, sleep. README.md has the proof.
+#pragma once
+
+#include <weft/sched/resume.hpp>
+#include <weft/sched/scheduler.hpp>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <utility>
+
+namespace weft::detail {
+
+// ── ways in ──
+
+inline void scheduler::inject(ready_job* j) noexcept {
+  small_lock const guard(injection_lock_);
+  injection_.push(j);
+  injected_.store(injected_.load(memory_order_relaxed) + 1, memory_order_seq_cst);  // sleep E1: a producer's step.
+}
+
+inline void scheduler::submit(ready_job* j) noexcept {
+  worker* const self = current_worker();
+  if (self && &self->home == this && self->kind != worker_kind::external) {
+    if (!self->ring.push(j)) {
+      // Full: the older half goes where everybody finds it, in one go.
+      std::array<ready_job*, worker::ring_capacity / 2> half;
+      auto const count = self->ring.steal(half.data(), half.size());
+      small_lock const guard(injection_lock_);
+      for (std::size_t i = 0; i < count; ++i) injection_.push(half[i]);
+      injection_.push(j);
+      injected_.store(injected_.load(memory_order_relaxed) + count + 1, memory_order_seq_cst);  // sleep E1.
+    }
+  } else {
+    inject(j);
+  }
+  notify_work();
+}
+
+inline void scheduler::submit_woken(worker& self, ready_job* j) noexcept {
+  if (self.kind == worker_kind::external) return submit(j);
+  // seq_cst: sleep E1, a producer's step; its acquire half takes the former job from whoever put it there.
+  if (ready_job* const former = self.lifo.exchange(j, memory_order_seq_cst)) return submit(former);
+  notify_work();
+}
+
+inline void scheduler::submit_woken(ready_job* j) noexcept {
+  worker* const self = current_worker();
+  if (self && &self->home == this) return submit_woken(*self, j);
+  submit(j);
+}
+
+[[gnu::noinline, gnu::cold]] inline void scheduler::share(worker& self) noexcept {
+  using how = split_deque<job>::share;
+  if (!idle.hungry_hint()) {
+    if (!self.deque.publish(how::half)) return;
+    self.deque.clear_want();     // deque E4
+    if (!idle.hungry()) return;  // nobody came meanwhile: the next pushes stay private
+    self.deque.raise_want();
+  }
+  self.deque.publish(how::all);
+  notify_work();
+}
+
+inline void scheduler::wake(int index) noexcept {
+  worker& sleeper = worker_at(static_cast<unsigned>(index));
+  sleeper.sleep.unpark();
+}
+
+inline void scheduler::notify_work() noexcept {
+  auto const index = idle.claim_sleeper(idle_set::claim::unless_searching, idle_set::nobody, timekeeper_.load(memory_order_relaxed));
+  if (index == idle_set::nobody) return;
+  if (worker* const self = current_worker()) self->wakes.add();
+  wake(index);
+}
+
+// ── finding work ──
+
+inline void scheduler::poll_driver(worker& self) noexcept {
+  driver* const d = installed_driver();
+  if (!d || d->next_deadline() == clock::time_point::max()) return;
+  auto const now = clock::now();
+  if (d->next_deadline() <= now) d->poll(self, now);
+}
+
+// One for us, and a fair share of the others into our ring.
+inline job* scheduler::take_injected(worker& self) noexcept {
+  if (injected_.load(memory_order_relaxed) == 0) return nullptr;
+  std::size_t extra = 0;
+  ready_job* first = nullptr;
+  {
+    small_lock const guard(injection_lock_);
+    auto const count = injected_.load(memory_order_relaxed);
+    if (count == 0) return nullptr;
+    first = injection_.pop();
+    auto const room = worker::ring_capacity / 2 - std::min(worker::ring_capacity / 2, self.ring.size());
+    auto const share = std::min((count - 1) / size_, room);
+    for (; extra < share; ++extra) {
+      ready_job* const j = injection_.pop();
+      if (!self.ring.push(j)) {  // cannot be: the room was counted, and only we fill it
+        injection_.push(j);
+        break;
+      }
+    }
+    injected_.store(count - 1 - extra, memory_order_seq_cst);
+  }
+  if (extra != 0) notify_work();
+  return first;
+}
+
+inline job* scheduler::find_local(worker& self) noexcept {
+  // Now and then the oldest first, so that nobody waits for ever behind those who keep themselves busy.
+  if (++self.tick % 61 == 0) {
+    poll_driver(self);
+    if (job* const j = take_injected(self)) return j;
+    if (job* const j = self.ring.pop()) return j;
+  }
+  if (self.deque.mark() != self.deque.bottom()) {
+    if (self.deque.pop()) return self.deque.item_at(self.deque.mark());
+    self.deque.settle(self.deque.bottom());
+  }
+  constexpr std::uint32_t lifo_budget = 3;
+  if (self.lifo_streak < lifo_budget && self.lifo.load(memory_order_relaxed)) {
+    if (job* const j = self.lifo.exchange(nullptr, memory_order_acquire)) {  // acquire: from whoever put it there.
+      ++self.lifo_streak;
+      return j;
+    }
+  }
+  self.lifo_streak = 0;
+  if (job* const j = self.ring.pop()) return j;
+  if (job* const j = self.lifo.exchange(nullptr, memory_order_acquire)) return j;
+  return take_injected(self);
+}
+
+// Jobs of others: ready ones, then the oldest of a deque, then the one just woken.
+inline job* scheduler::find_anywhere(worker& self) noexcept {
+  if (job* const j = take_injected(self)) return j;
+  auto const count = worker_count();
+  auto const start = self.random.below(count);
+  for (unsigned i = 0; i < count; ++i) {
+    worker& victim = worker_at((start + i) % count);
+    if (&victim == &self) continue;
+    std::array<ready_job*, worker::ring_capacity / 2> taken;
+    if (auto const n = victim.ring.steal(taken.data(), taken.size())) {
+      self.steals.add();
+      for (std::size_t k = 1; k < n; ++k)
+        if (!self.ring.push(taken[k])) inject(taken[k]);
+      if (n > 1) notify_work();
+      return taken[0];
+    }
+    job* stolen_job = nullptr;
+    if (victim.deque.steal(stolen_job) == stolen::item) {
+      self.steals.add();
+      self.victim = &victim;
+      return stolen_job;
+    }
+  }
+  for (unsigned i = 0; i < count; ++i) {
+    worker& victim = worker_at((start + i) % count);
+    if (&victim == &self || !victim.lifo.load(memory_order_relaxed)) continue;
+    if (job* const j = victim.lifo.exchange(nullptr, memory_order_acquire)) return j;  // acquire: from its waker.
+  }
+  return nullptr;
+}
+
+// Every look is seq_cst: the sleeper's second look of E1.
+inline bool scheduler::work_visible() const noexcept {
+  if (injected_.load(memory_order_seq_cst) != 0) return true;
+  auto const count = worker_count();
+  for (unsigned i = 0; i < count; ++i) {
+    worker const& w = worker_at(i);
+    if (!w.ring.empty() || w.deque.looks_stealable() || w.lifo.load(memory_order_seq_cst)) return true;
+  }
+  return false;
+}
+
+// ── running ──
+
+inline void scheduler::run_job(worker& self, job* j) noexcept {
+  self.jobs.add();
+  if (self.victim) {
+    run_taken(self, j);
+    self.victim = nullptr;
+  } else {
+    j->act(j, self, job_order::run);
+  }
+  self.current = nullptr;
+}
+
+// A stolen job has a number, which those who wait for it use to tell whether this thread is still at it.
+inline void scheduler::run_taken(worker& self, job* j) noexcept {
+  auto const outer = self.running.load(memory_order_relaxed);
+  // Relaxed: a helper reads it after its exchange on our deque, which carries what we did before we published there.
+  self.running.store(holder::of(self.index, ++self.last_number).word, memory_order_relaxed);
+  j->act(j, self, job_order::run);
+  self.running.store(outer, memory_order_relaxed);
+}
+
+inline void scheduler::run(worker& self) noexcept {
+  while (open_.load(memory_order_acquire) == 0) futex_wait(open_, 0);  // acquire: the constructor.
+  set_current_worker(&self);
+  for (;;) {
+    while (job* const j = find_local(self)) run_job(self, j);
+    if (self.kind == worker_kind::spare && surplus_.load(memory_order_relaxed) > 0 && retire_if_surplus(self)) continue;
+    if (exiting_.load(memory_order_acquire)) break;  // acquire: shut_down.
+
+    idle.begin_search();
+    job* found = nullptr;
+    // A wake-up across cores costs 30 to 45 µs, so a search may last that long; more searchers than half the workers would
+    // only get in each other's way.
+    if (idle.searching() * 2 <= size_ + 1) {
+      auto const until = clock::now() + std::chrono::microseconds(50);
+      do {
+        found = find_anywhere(self);
+        for (int i = 0; !found && i < 16; ++i) relax();
+      } while (!found && clock::now() < until && !exiting_.load(memory_order_relaxed));
+    } else {
+      found = find_anywhere(self);
+    }
+    if (!found) {
+      poll_driver(self);
+      found = find_local(self);
+    }
+    if (found) {
+      if (idle.end_search() && work_visible()) notify_work();
+      run_job(self, found);
+    } else if (!sleep(self)) {
+      break;
+    }
+  }
+  set_current_worker(nullptr);
+}
+
+// ── sleeping ──
+
+// Called as a searcher. True: awake again, no longer counted as searching. False: the pool has ended.
+inline bool scheduler::sleep(worker& self) noexcept {
+  auto const own = static_cast<int>(self.index);
+  self.parks.add();
+  auto const count = worker_count();
+  idle.announce_sleep(self.index);
+  for (unsigned i = 0; i < count; ++i) worker_at(i).deque.raise_want();  // deque E4
+  if (closing_.load(memory_order_seq_cst)) closed_.notify_all();          // the closer counts again
+  if (work_visible()) {
+    auto const index = idle.claim_sleeper(idle_set::claim::unless_searching, own, timekeeper_.load(memory_order_relaxed));
+    if (index != idle_set::nobody && index != own) wake(index);
+    if (index == own) return static_cast<void>(idle.end_search()), true;
+  }
+  bool watching = false;
+  while (idle.asleep(self.index) && !exiting_.load(memory_order_seq_cst)) {
+    auto deadline = clock::time_point::max();
+    driver* const d = installed_driver();
+    if (d && d->next_deadline() != clock::time_point::max()) {
+      if (!watching) {
+        int expected = idle_set::nobody;
+        watching = timekeeper_.compare_exchange_strong(expected, own, memory_order_seq_cst);
+      }
+      if (watching) deadline = d->next_deadline();  // seq_cst, after timekeeper_: deadline_moved sees us, or we see its deadline.
+      if (deadline <= clock::now()) {
+        auto const index = idle.claim_sleeper(idle_set::claim::always, own);
+        if (index == own) break;
+        if (index != idle_set::nobody) wake(index);
+        continue;
+      }
+    }
+    self.sleep.park(deadline);
+  }
+  if (watching) {
+    timekeeper_.store(idle_set::nobody, memory_order_seq_cst);
+    deadline_moved();  // somebody else watches now
+  }
+  if (exiting_.load(memory_order_acquire)) return false;  // acquire: shut_down.
+  poll_driver(self);
+  // Awake as the one searcher: look as a searcher does.
+  if (job* const found = find_anywhere(self)) {
+    if (idle.end_search() && work_visible()) notify_work();
+    run_job(self, found);
+  } else {
+    if (idle.end_search() && work_visible()) notify_work();
+  }
+  return true;
+}
+
+inline void scheduler::deadline_moved() noexcept {
+  auto watcher = timekeeper_.load(memory_order_seq_cst);
+  if (watcher == idle_set::nobody) {
+    driver* const d = installed_driver();
+    if (!d || d->next_deadline() == clock::time_point::max()) return;
+    watcher = idle.some_sleeper();
+  }
+  if (watcher != idle_set::nobody) wake(watcher);  // still asleep by the set: it looks at the deadline and parks again
+}
+
+inline driver* scheduler::install_driver(std::unique_ptr<driver> d) noexcept {
+  driver* expected = nullptr;
+  // release: install, publishes *d.
+  if (driver_.compare_exchange_strong(expected, d.get(), memory_order_acq_rel)) return d.release();
+  return expected;
+}
+
+}  // namespace weft::detail

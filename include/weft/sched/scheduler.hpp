@@ -1,0 +1,196 @@
+// The state of a pool: its workers, their shared queues, and the ways work gets in. run_loop.hpp has what a worker does with it.
+#pragma once
+
+#include <weft/base/utility.hpp>
+#include <weft/cancel/stop_token.hpp>
+#include <weft/concurrent/atomic.hpp>
+#include <weft/concurrent/intrusive.hpp>
+#include <weft/concurrent/mutex.hpp>
+#include <weft/concurrent/parking.hpp>
+#include <weft/os/thread.hpp>
+#include <weft/sched/block_cache.hpp>
+#include <weft/sched/driver.hpp>
+#include <weft/sched/idle.hpp>
+#include <weft/sched/job.hpp>
+#include <weft/sched/worker.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace weft {
+
+class pool;
+
+/// Whether the CPUs that workers run on are left to the system.
+enum class pinning { off, on };
+
+namespace detail {
+
+class blocking_threads;
+
+/// Where the failure of a task goes that nobody can receive.
+using failure_handler = void (*)(std::exception_ptr) noexcept;
+
+/// Any thread, unless a member says otherwise. Created and destroyed by pool.
+class scheduler : pinned {
+ public:
+  struct options {
+    unsigned workers;  // at least 1
+    unsigned max_blocking;
+    pinning pin;
+    char const* name;
+    failure_handler on_failure;
+  };
+
+  /// Starts the workers. Fewer, where the system gives fewer threads; throws std::system_error where it gives none.
+  scheduler(options const& o, pool& face);
+  /// shut_down has been called.
+  ~scheduler();
+
+  [[nodiscard]] unsigned size() const noexcept { return size_; }
+  [[nodiscard]] pool& face() const noexcept { return face_; }
+  [[nodiscard]] options const& settings() const noexcept { return options_; }
+
+  /// Throws std::logic_error where this pool was inherited through fork(): its threads are in another process.
+  void require_this_process() const;
+
+  /// Throws std::logic_error where nothing new may begin: after shutdown, or in the wrong process. `self` is the calling worker.
+  void require_open(worker* self) const;
+
+  // ── ways in ──
+
+  /// Puts a new job behind what is there: into the calling worker's ring if it is one of ours, else into the injection queue.
+  void submit(ready_job* j) noexcept;
+
+  /// Puts a job that was waiting in front: it runs next on this worker, unless somebody takes it.
+  void submit_woken(ready_job* j) noexcept;
+
+  /// The same by the calling worker, which is `self`.
+  void submit_woken(worker& self, ready_job* j) noexcept;
+
+  /// Makes what `self` keeps private public, as much as is asked for. Cold: after a push that found the deque wanted.
+  void share(worker& self) noexcept;
+
+  /// Work has been made visible by a seq_cst operation: wakes a sleeper, unless somebody searches anyway.
+  void notify_work() noexcept;
+
+  // ── time ──
+
+  [[nodiscard]] driver* installed_driver() const noexcept { return driver_.load(memory_order_acquire); }  // acquire: install.
+  /// Takes ownership, unless another was installed first; returns the one in place.
+  driver* install_driver(std::unique_ptr<driver> d) noexcept;
+  /// The driver has published an earlier deadline: whoever watches it looks again.
+  void deadline_moved() noexcept;
+
+  // ── threads that come and go ──
+
+  /// A slot for a plain thread that joins in, or null: all are taken.
+  [[nodiscard]] worker* enter_external();
+  void leave_external(worker& self) noexcept;
+
+  /// `self` is about to block in a plain wait: publishes its work and sees that as many workers run as before.
+  void begin_blocking(worker& self) noexcept;
+  void end_blocking(worker& self) noexcept;
+
+  // ── the end ──
+
+  /// Roots: what was started and is not part of something else. Counted where they start and end, so that a shutdown can wait.
+  void root_started(worker* self) noexcept;
+  void root_ended(worker* self) noexcept;
+
+  /// Asks everything to stop, if told so, then waits until all roots have ended, then ends the threads. Idempotent.
+  void shut_down(bool ask_to_stop) noexcept;
+  [[nodiscard]] bool closing() const noexcept { return closing_.load(memory_order_relaxed); }
+
+  stop_state& stop() noexcept { return stop_; }
+  void report(std::exception_ptr failure) const noexcept { options_.on_failure(std::move(failure)); }
+
+  // ── for the parts of the scheduler ──
+
+  [[nodiscard]] worker& worker_at(unsigned index) const noexcept {
+    return *workers_[index].load(memory_order_acquire);  // acquire: add_worker.
+  }
+  [[nodiscard]] unsigned worker_count() const noexcept { return worker_count_.load(memory_order_acquire); }  // acquire: add_worker.
+  block_depot& depot() noexcept { return depot_; }
+  blocking_threads& blocking();
+  /// Ready jobs waiting in the injection queue.
+  [[nodiscard]] std::size_t injected() const noexcept { return injected_.load(memory_order_relaxed); }
+
+  idle_set idle;
+
+ private:
+  static constexpr unsigned most_external = 64;
+
+  struct worker_thread {
+    scheduler* home;
+    worker* self;
+    void operator()() noexcept { home->run(*self); }
+    thread handle;
+  };
+
+  worker* add_worker(worker_kind kind) noexcept;
+  std::error_code start_thread(worker& w) noexcept;
+  void release_held(worker& self) noexcept;
+  void count_surplus() noexcept;
+
+  // run_loop.hpp
+  void run(worker& self) noexcept;
+  job* find_local(worker& self) noexcept;
+  job* find_anywhere(worker& self) noexcept;
+  job* take_injected(worker& self) noexcept;
+  void run_job(worker& self, job* j) noexcept;
+  void run_taken(worker& self, job* j) noexcept;
+  bool sleep(worker& self) noexcept;
+  void poll_driver(worker& self) noexcept;
+  [[nodiscard]] bool work_visible() const noexcept;
+  void inject(ready_job* j) noexcept;
+  void wake(int index) noexcept;
+  bool retire_if_surplus(worker& self) noexcept;
+  [[nodiscard]] bool all_roots_ended() const noexcept;
+  friend class join_wait;
+
+  options const options_;
+  std::string const name_;
+  pool& face_;
+  unsigned const generation_;  // of the process that made this pool
+  unsigned size_ = 0;          // constant once open_ is set
+  atomic<std::uint32_t> open_{0};
+  block_depot depot_;
+
+  std::array<atomic<worker*>, idle_set::capacity> workers_{};
+  atomic<unsigned> worker_count_{0};
+  std::array<atomic<bool>, idle_set::capacity> external_free_{};
+  atomic<unsigned> externals_{0};
+  atomic<unsigned> held_{0};  // sleepers kept asleep for plain threads that have joined in
+
+  alignas(cache_line) small_mutex injection_lock_;
+  intrusive_queue<ready_job, &ready_job::next_ready> injection_;  // guarded by injection_lock_
+  atomic<std::size_t> injected_{0};                               // its length
+
+  alignas(cache_line) atomic<driver*> driver_{nullptr};
+  atomic<int> timekeeper_{idle_set::nobody};  // the sleeper that watches the driver's deadline
+
+  stop_state stop_;
+  atomic<bool> closing_{false}, exiting_{false};
+  event_count closed_;  // all roots may have ended
+  small_mutex shutdown_lock_;
+  bool shut_down_ = false;  // guarded by shutdown_lock_
+  atomic<std::uint64_t> plain_roots_started_{0}, plain_roots_ended_{0};
+
+  small_mutex threads_lock_;
+  unsigned running_ = 0;                                 // guarded by threads_lock_: threads in the run loop
+  unsigned blocked_ = 0;                                 // guarded by threads_lock_: of those, blocked in a plain wait
+  atomic<int> surplus_{0};                               // running_ - blocked_ - size_, for a look without the lock
+  std::vector<worker*> reserve_;                         // guarded by threads_lock_: spares that nobody needs now
+  std::vector<std::unique_ptr<worker_thread>> threads_;  // guarded by threads_lock_
+  atomic<blocking_threads*> blocking_{nullptr};
+};
+
+}  // namespace detail
+}  // namespace weft

@@ -1,0 +1,108 @@
+// A worker: the queues of one thread that runs jobs for a pool, and what that thread is doing right now.
+#pragma once
+
+#include <weft/base/config.hpp>
+#include <weft/base/utility.hpp>
+#include <weft/concurrent/atomic.hpp>
+#include <weft/concurrent/parking.hpp>
+#include <weft/concurrent/ready_ring.hpp>
+#include <weft/concurrent/split_deque.hpp>
+#include <weft/sched/block_cache.hpp>
+#include <weft/sched/job.hpp>
+
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+
+namespace weft::detail {
+
+/// Counts what happened. Written by one thread, read by any.
+class counter {
+ public:
+  void add(std::uint64_t n = 1) noexcept { value_.store(value_.load(memory_order_relaxed) + n, memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t get() const noexcept { return value_.load(memory_order_relaxed); }
+
+ private:
+  atomic<std::uint64_t> value_{0};
+};
+
+/// What a waiting job tells about who has it: the thief's index and the number of the job it is running, so that a helper can
+/// tell whether the thief is still at it. Zero: nobody yet.
+struct holder {
+  std::uint64_t word = 0;
+
+  static constexpr unsigned index_bits = 10;  // idle_set::capacity
+  static holder of(unsigned index, std::uint64_t number) noexcept { return {number << index_bits | index}; }
+  [[nodiscard]] unsigned index() const noexcept { return static_cast<unsigned>(word & ((1u << index_bits) - 1)); }
+  explicit operator bool() const noexcept { return word != 0; }
+  friend bool operator==(holder, holder) noexcept = default;
+};
+
+/// What runs after a coroutine has given the thread back: the rest of a completion, outside every frame.
+struct epilogue {
+  using function = void (*)(epilogue*, worker&) noexcept;
+  explicit epilogue(function f) noexcept : act(f) {}
+  function act;
+};
+
+enum class worker_kind : std::uint8_t { regular, spare, external };
+
+/// Members without an underscore belong to the worker's own thread, unless they say otherwise.
+class worker : pinned {
+ public:
+  static constexpr std::size_t deque_capacity = small_capacities ? 1024 : std::size_t{1} << 20;
+  static constexpr std::size_t ring_capacity = small_capacities ? 16 : 256;
+  static constexpr unsigned transfers_at_most = 24;  // nested transfers on one stack, where they are not tail calls
+
+  worker(scheduler& home_scheduler, unsigned own_index, block_depot& depot)
+      : home(home_scheduler), index(own_index), blocks(depot), random(own_index + 1), deque(deque_capacity) {
+    floor = deque.bottom();
+  }
+
+  scheduler& home;
+  unsigned const index;
+  worker_kind kind = worker_kind::regular;
+  int held = -1;            // external: the sleeper kept asleep meanwhile
+  context* current = nullptr;  // of the code that runs now; null: none, outside any task
+
+  // The resumption that runs coroutines on this stack (see resume.hpp).
+  std::coroutine_handle<> next_resume;
+  epilogue* next_epilogue = nullptr;
+  unsigned transfers = 0;
+  bool resuming = false;
+
+  std::uint32_t tick = 0;
+  std::uint32_t lifo_streak = 0;
+  block_cache blocks;
+  random_source random;
+  split_deque<job>::position floor;  // the deque is never settled below: the innermost plain frame's slots begin there
+
+  split_deque<job> deque;  // the thief's members: any thread
+
+  // ── any thread ──
+  alignas(cache_line) ready_ring<ready_job*, ring_capacity> ring;  // thieves: steal
+  atomic<ready_job*> lifo{nullptr};                                // the one just woken; taken by exchange
+  atomic<std::uint64_t> running{0};      // holder: the stolen job this thread is running
+  atomic<std::uint64_t> waiting_for{0};  // holder: who has the job that this thread's join waits for
+  parker sleep;
+  atomic<bool> in_reserve{false};  // a spare that nobody needs now
+
+  counter jobs, steals, parks, wakes, joins_parked;
+  atomic<std::uint64_t> roots_started{0}, roots_ended{0};
+
+  std::uint64_t last_number = 0;  // of a stolen job
+  worker* victim = nullptr;       // whose deque the job about to be run comes from
+};
+
+/// The worker that the calling thread is; shared by all shared libraries of the process.
+WEFT_SHARED inline constinit thread_local worker* this_thread_worker = nullptr;
+
+/// Null on a thread that belongs to no pool. Never inlined: safe on both sides of a suspension point.
+[[gnu::noinline]] inline worker* current_worker() noexcept { return this_thread_worker; }
+
+/// The same, inlined where the compiler does not keep a thread_local's address across a suspension. For plain functions only.
+WEFT_NOINLINE_IF_TLS_IS_CACHED inline worker* current_worker_inline() noexcept { return this_thread_worker; }
+
+inline void set_current_worker(worker* w) noexcept { this_thread_worker = w; }
+
+}  // namespace weft::detail
