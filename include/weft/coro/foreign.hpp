@@ -90,14 +90,32 @@ class foreign_awaiter : public native_awaiter {
   std::coroutine_handle<> guard_;
 };
 
+/// An awaiter where it stands: g++ 12 copies one that await_transform returns by reference.
 template <class A>
-decltype(auto) promise_base::await_transform(A&& a) noexcept(native_awaitable<A>) {
+class awaiter_reference {
+ public:
+  explicit awaiter_reference(A& a) noexcept : a_(a) {}
+  [[nodiscard]] bool await_ready() { return a_.await_ready(); }
+  template <weft_promise Promise>
+  decltype(auto) await_suspend(std::coroutine_handle<Promise> h) {
+    return a_.await_suspend(h);
+  }
+  decltype(auto) await_resume() { return a_.await_resume(); }
+
+ private:
+  A& a_;
+};
+
+template <class A>
+auto promise_base::await_transform(A&& a) noexcept(native_awaitable<A>) {
   static_assert(awaitable<A>, "co_await in a weft::task needs an awaitable: a task, a future, or anything with await_ready, "
                               "await_suspend and await_resume, or with operator co_await");
-  if constexpr (native_awaitable<A>)
-    return static_cast<A&&>(a);
-  else
+  if constexpr (!native_awaitable<A>)
     return foreign_awaiter<A>(static_cast<A&&>(a));
+  else if constexpr (awaiter<A>)
+    return awaiter_reference<std::remove_reference_t<A>>(a);
+  else
+    return get_awaiter(static_cast<A&&>(a));
 }
 
 }  // namespace weft::detail

@@ -65,7 +65,7 @@ class promise_base : public cached_allocation, pinned {
 
   /// What is not made for weft's workers is awaited through a guard that brings the task back to its pool.
   template <class A>
-  decltype(auto) await_transform(A&& a) noexcept(native_awaitable<A>);
+  auto await_transform(A&& a) noexcept(native_awaitable<A>);
 
  private:
   static constexpr std::uintptr_t completion_bit = 1;

@@ -22,10 +22,17 @@ namespace detail {
 /// Where a thread waits for one end. The waiter owns it: signal touches it last by its exchange, then uses the address alone.
 class one_end : pinned {
  public:
-  void wait() noexcept {
+  void wait() noexcept { static_cast<void>(wait_until(clock::time_point::max())); }
+
+  /// False: the deadline came first.
+  [[nodiscard]] bool wait_until(clock::time_point deadline) noexcept {
     std::uint32_t seen = pending;
-    if (!word_.compare_exchange_strong(seen, waited, memory_order_acquire)) return;  // acquire: E1.
-    while (word_.load(memory_order_acquire) == waited) futex_wait(word_, waited);     // acquire: E1.
+    word_.compare_exchange_strong(seen, waited, memory_order_relaxed);
+    while (!signalled()) {
+      if (deadline != clock::time_point::max() && clock::now() >= deadline) return false;
+      futex_wait(word_, waited, deadline);
+    }
+    return true;
   }
   void signal() noexcept {
     if (word_.exchange(ended, memory_order_release) == waited) futex_wake(word_, 1);  // release: E1.

@@ -1,0 +1,31 @@
+# cmake -P cmake/check.cmake: configures, builds and runs every test.
+#
+# Before -P, all optional: -DBUILD_DIR=build/check, -DBUILD_TYPE=Debug, -DCOMPILER=clang++-19,
+# -DSANITIZE=address,undefined, -DWERROR=ON, -DTEST_ARGS="-L unit" (for ctest).
+cmake_minimum_required(VERSION 3.24)
+include("${CMAKE_CURRENT_LIST_DIR}/steps.cmake")
+
+if(NOT BUILD_DIR)
+  set(BUILD_DIR build/check)
+endif()
+cmake_path(ABSOLUTE_PATH BUILD_DIR BASE_DIRECTORY "${root}")
+if(NOT BUILD_TYPE)
+  set(BUILD_TYPE Debug)
+endif()
+if(COMPILER)
+  set(compiler "-DCMAKE_CXX_COMPILER=${COMPILER}")
+endif()
+separate_arguments(TEST_ARGS UNIX_COMMAND "${TEST_ARGS}")
+
+configure("${BUILD_DIR}" ${compiler} -DCMAKE_BUILD_TYPE=${BUILD_TYPE} -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
+  "-DWEFT_SANITIZE=${SANITIZE}" "-DWEFT_WERROR=${WERROR}"
+  -DWEFT_BUILD_TESTS=ON -DWEFT_BUILD_EXAMPLES=ON -DWEFT_BUILD_BENCHMARKS=ON)
+
+file(STRINGS "${BUILD_DIR}/CMakeCache.txt" left_out REGEX "^WEFT_LEFT_OUT:INTERNAL=.")
+if(left_out)
+  string(REGEX REPLACE "^[^=]*=" "" left_out "${left_out}")
+  message(FATAL_ERROR "Not every test can be built: ${left_out}. On Debian: apt-get install catch2 libbenchmark-dev")
+endif()
+
+build("${BUILD_DIR}")
+run("${CMAKE_CTEST_COMMAND}" --test-dir "${BUILD_DIR}" --parallel ${jobs} --output-on-failure --no-tests=error ${TEST_ARGS})

@@ -1,0 +1,17 @@
+# weft_strict: weft with the warnings and sanitizers that its own programs are built with.
+add_library(weft_strict INTERFACE)
+target_link_libraries(weft_strict INTERFACE weft::weft)
+target_compile_options(weft_strict INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+if(WEFT_WERROR)
+  target_compile_options(weft_strict INTERFACE -Werror)
+endif()
+
+if(WEFT_SANITIZE)
+  list(JOIN WEFT_SANITIZE "," sanitizers)
+  # -O1: at -O0 sanitized programs are too slow to be stressed.
+  target_compile_options(weft_strict INTERFACE
+    -fsanitize=${sanitizers} -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1
+    # GCC takes what a sanitizer inserts for uses of the uninitialized.
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+  target_link_options(weft_strict INTERFACE -fsanitize=${sanitizers})
+endif()

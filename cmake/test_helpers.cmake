@@ -1,0 +1,29 @@
+# weft_add_test(name source... LABELS label... [TIMEOUT seconds])
+#
+# One Catch2 program. CTest runs it source by source, so that a report names the file and a timeout bounds no more than one.
+function(weft_add_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" TIMEOUT LABELS)
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 60)
+  endif()
+  # A source without a test case fails; Catch 3 does so by itself.
+  set(none_fails)
+  if(Catch2_VERSION VERSION_LESS 3 AND Catch2_VERSION)
+    set(none_fails --warn NoTests)
+  endif()
+
+  add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PRIVATE weft_test_main)
+  target_precompile_headers(${name} REUSE_FROM weft_test_main)
+  foreach(source IN LISTS arg_UNPARSED_ARGUMENTS)
+    cmake_path(GET source STEM stem)
+    string(REGEX REPLACE "_test$" "" test "${name}.${stem}")
+    add_test(NAME ${test} COMMAND ${name} --filenames-as-tags "[#${stem}]~[.]" ${none_fails})
+    set_tests_properties(${test} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
+  endforeach()
+endfunction()
+
+# The configured compiler, as a command line that finds weft's headers and nothing else.
+separate_arguments(weft_compiler NATIVE_COMMAND "${CMAKE_CXX_FLAGS}")
+list(PREPEND weft_compiler "${CMAKE_CXX_COMPILER}")
+list(APPEND weft_compiler -std=c++20 -pthread -Wall -Wextra "-I${PROJECT_SOURCE_DIR}/include")

@@ -1,0 +1,143 @@
+// spawn: start something now and go on; then: what is to happen with its result.
+#pragma once
+
+#include <weft/coro/root.hpp>
+#include <weft/future/future.hpp>
+#include <weft/sched/pool.hpp>
+
+#include <type_traits>
+#include <utility>
+
+namespace weft {
+
+namespace detail {
+
+//   begun_   false ── the queue's or the waiter's exchange ──▶ true: whoever made it so runs the work
+//
+// References: one for the future, one for the entry in the queue, which becomes the run's. A waiter that begins the work inline
+// adds one for its run; the entry then finds that there is nothing to do.
+/// Work that has been spawned, its callable and its result in one block.
+template <class X, class... Args>
+class spawned final : public future_state<result_of<X, Args...>>, public root<X, Args...> {
+  using state = future_state<result_of<X, Args...>>;
+  using root_type = root<X, Args...>;
+
+ public:
+  template <class... Values>
+  explicit spawned(scheduler& home, Values&&... values)
+      : state(2, &home), root_type(home, &home.stop(), state::result(), &spawned::ended, std::forward<Values>(values)...) {
+    static_cast<ready_job*>(this)->act = &spawned::begin_unless_begun;
+  }
+
+  void request_stop() noexcept override { this->stop().request_stop(); }
+
+  void begin_inline(worker& self) noexcept override {
+    if (&self.home != &this->home() || begun_.exchange(true, memory_order_relaxed)) return;
+    this->add_reference();
+    run_nested(self, [&] { this->begin(self); });
+  }
+
+ private:
+  static void begin_unless_begun(job* j, worker& self, job_order) noexcept {
+    auto* const me = static_cast<spawned*>(static_cast<ready_job*>(j));
+    if (me->begun_.exchange(true, memory_order_relaxed))
+      me->release();
+    else
+      me->begin(self);
+  }
+
+  static void ended(root_type* r, worker& self) noexcept {
+    auto* const me = static_cast<spawned*>(r);
+    me->complete();
+    me->release();
+    self.home.root_ended(&self);
+  }
+
+  atomic<bool> begun_{false};
+};
+
+template <class X, class... Args>
+future<result_of<X, Args...>> spawn_on(scheduler& home, X&& x, Args&&... args) {
+  worker* const self = current_worker();
+  home.require_open(self);
+  auto* const s = new spawned<std::decay_t<X>, std::decay_t<Args>...>(home, std::forward<X>(x), std::forward<Args>(args)...);
+  home.root_started(self);
+  home.submit(s);
+  return future_access::make(state_pointer<result_of<X, Args...>>(s));
+}
+
+/// What then() runs: the state before, and what to do with its result.
+template <class T, class F>
+struct continuation {
+  state_pointer<T> before;
+  F f;
+  decltype(auto) operator()() && {
+    if constexpr (std::is_void_v<T>) {
+      before->result().take();
+      return std::invoke(std::move(f));
+    } else {
+      return std::invoke(std::move(f), before->result().take());
+    }
+  }
+};
+
+/// Starts when the state before it is ready.
+template <class T, class F>
+class chained : public listener, public cached_allocation {
+ public:
+  using work = continuation<T, F>;
+
+  static auto start(scheduler& home, state_pointer<T> before, F f) {
+    auto& watched = *before;
+    worker* const self = current_worker();
+    home.require_open(self);
+    auto* const s = new spawned<work>(home, work{std::move(before), std::move(f)});
+    auto result = future_access::make(state_pointer<result_of<work>>(s));
+    home.root_started(self);
+    auto* const c = new chained(home, *s);
+    if (!watched.attach(*c)) c->notify(c);
+    return result;
+  }
+
+ private:
+  chained(scheduler& home, spawned<work>& next) noexcept : listener(&chained::go), home_(home), next_(next) {}
+
+  static void go(listener* l) noexcept {
+    auto* const me = static_cast<chained*>(l);
+    scheduler& home = me->home_;
+    ready_job* const next = &me->next_;
+    delete me;
+    home.submit_woken(next);
+  }
+
+  scheduler& home_;
+  spawned<work>& next_;
+};
+
+}  // namespace detail
+
+template <class X, class... Args>
+auto pool::spawn(X&& x, Args&&... args) {
+  static_assert(runnable<X, Args...>, "pool::spawn takes a callable with its arguments, or an awaitable alone");
+  return detail::spawn_on(core_, std::forward<X>(x), std::forward<Args>(args)...);
+}
+
+/// Starts x now, on the current pool, else on the default one, and returns a future of its result: Go's go, create_task,
+/// std::async. x is a callable or a coroutine function with its arguments, which are moved (std::ref to borrow), or an awaitable.
+/// It is the root of a tree of its own: dropping or awaiting the future does not stop it, future::stop() and the
+/// pool's end do. Any thread. One allocation, from a per-worker cache, and one for a coroutine's frame. Throws std::bad_alloc, and
+/// std::logic_error on a pool that has been shut down; then nothing has begun.
+template <class X, class... Args>
+  requires runnable<X, Args...>
+future<result_of<X, Args...>> spawn(X&& x, Args&&... args) {
+  return detail::spawn_on(detail::ambient_scheduler(), std::forward<X>(x), std::forward<Args>(args)...);
+}
+
+template <class T>
+template <class F>
+auto future<T>::then(F&& f) {
+  static_cast<void>(state());
+  return detail::chained<T, std::decay_t<F>>::start(detail::ambient_scheduler(), std::move(state_), std::forward<F>(f));
+}
+
+}  // namespace weft

@@ -1,0 +1,39 @@
+#!/bin/sh
+# The checks themselves: each rejects a small tree with one thing wrong, and takes the same tree without it.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+
+# tree FILE LINE: a tree of two headers, and LINE at the end of FILE.
+plant() {
+  rm -rf "$tree"/*
+  mkdir -p "$tree/cmake" "$tree/include/weft/base" "$tree/include/weft/sched" "$tree/include/weft/strange"
+  printf '0 base\n4 sched\n5 coro\n' >"$tree/cmake/layers.txt"
+  printf '#include <weft/base/config.hpp>\n' >"$tree/include/weft/sched/pool.hpp"
+  printf '#include <vector>\n' >"$tree/include/weft/base/config.hpp"
+  [ $# = 0 ] || printf '%s\n' "$2" >>"$tree/include/weft/$1"
+}
+
+takes() {
+  plant
+  sh "$here/$1.sh" "$tree" >/dev/null || { echo "$1 rejects a tree with nothing wrong"; exit 1; }
+}
+rejects() {
+  plant "$2" "$3"
+  ! sh "$here/$1.sh" "$tree" >/dev/null 2>&1 || { echo "$1 takes: $3"; exit 1; }
+}
+
+takes layers
+rejects layers base/config.hpp '#include <weft/sched/pool.hpp>'
+rejects layers sched/pool.hpp '#include <weft/coro/task.hpp>'
+rejects layers sched/pool.hpp '#include <weft/unknown/x.hpp>'
+rejects layers sched/pool.hpp '#include "../base/config.hpp"'
+rejects layers strange/x.hpp '#include <weft/base/config.hpp>'
+
+takes rules
+rejects rules base/config.hpp '#include <iostream>'
+rejects rules sched/pool.hpp 'std::atomic<int> x;'
+rejects rules base/config.hpp 'thread_local int x;'
+rejects rules sched/pool.hpp '#if defined(__GNUC__)'
+rejects rules sched/pool.hpp "$(yes 'int x;' | head -n 601)"
