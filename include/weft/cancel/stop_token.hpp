@@ -25,6 +25,17 @@ struct stopped : std::exception {
 
 namespace detail {
 
+/// Is this failure the answer of something that was asked to stop?
+[[nodiscard]] inline bool is_stopped(std::exception_ptr const& failure) noexcept {
+  try {
+    std::rethrow_exception(failure);
+  } catch (stopped const&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
 /// One registration in a stop_state. invoke is called at most once, on the thread that asks for the stop.
 class stop_registration : pinned {
  public:

@@ -104,4 +104,14 @@ concept waiting = runnable<X, Args...> && detail::waits_impl<X, Args...>::value;
 template <class X, class... Args>
 concept computing = runnable<X, Args...> && !detail::waits_impl<X, Args...>::value;
 
+namespace detail {
+
+template <class F, class... Args>
+concept body_for = std::invocable<F&, Args...>;
+template <class F, class... Args>
+concept waiting_body = body_for<F, Args...> && awaitable<std::invoke_result_t<F&, Args...>>;
+template <class F, class... Args>
+concept computing_body = body_for<F, Args...> && !waiting_body<F, Args...>;
+
+}  // namespace detail
 }  // namespace weft

@@ -13,17 +13,6 @@
 
 namespace weft::detail {
 
-/// Is this failure the answer of something that was asked to stop?
-[[nodiscard]] inline bool is_stopped(std::exception_ptr const& failure) noexcept {
-  try {
-    std::rethrow_exception(failure);
-  } catch (stopped const&) {
-    return true;
-  } catch (...) {
-    return false;
-  }
-}
-
 /// Whoever wants to know of the end; notify is called once, on the thread that completes.
 struct listener {
   using function = void (*)(listener*) noexcept;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 
 namespace weft {
 
@@ -9,6 +10,22 @@ namespace weft {
 using clock = std::chrono::steady_clock;
 
 namespace detail {
+
+/// A clock of about 10 ns a look, for comparing durations of microseconds: cycles of a constant rate where the processor has them.
+inline std::uint64_t ticks() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  return __builtin_ia32_rdtsc();
+#else
+  return static_cast<std::uint64_t>(clock::now().time_since_epoch().count());
+#endif
+}
+
+/// Ticks in a microsecond, to within a factor of two or so: processors count 1 to 5 in a nanosecond.
+#if defined(__x86_64__) || defined(__i386__)
+inline constexpr std::uint64_t ticks_per_microsecond = 2500;
+#else
+inline constexpr std::uint64_t ticks_per_microsecond = 1000;
+#endif
 
 /// now + d, held at the clock's end: a sleep of centuries does not wrap into the past.
 template <class Rep, class Period>

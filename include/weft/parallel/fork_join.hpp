@@ -4,6 +4,7 @@
 #include <weft/base/function.hpp>
 #include <weft/base/result.hpp>
 #include <weft/base/results.hpp>
+#include <weft/combine/when_all.hpp>
 #include <weft/coro/concepts.hpp>
 #include <weft/coro/run.hpp>
 #include <weft/sched/external.hpp>
@@ -185,10 +186,18 @@ template <class R, class Call>
 template <class... F>
   requires(sizeof...(F) >= 2) && (computing<F&> && ...)
 inline auto fork_join(F&&... f) {
+  static_assert(sizeof...(F) <= 16, "fork_join takes 2 to 16 callables; for more, give a range: parallel_for or parallel_map");
   using all = results<detail::kept_result<F>...>;
   detail::worker* const self = detail::current_worker_inline();
   if (self) [[likely]] return detail::fork_join_on(*self, f...);
   return detail::as_worker<all>([&](detail::worker& w) -> all { return detail::fork_join_on(w, f...); });
+}
+
+/// co_await fork_join(f...): where a body returns something to await, the call is awaitable: see when_all.
+template <class... F>
+  requires(sizeof...(F) >= 2) && (runnable<F> && ...) && (!computing<F&> || ...)
+[[nodiscard]] auto fork_join(F&&... f) {
+  return when_all(std::forward<F>(f)...);
 }
 
 }  // namespace weft

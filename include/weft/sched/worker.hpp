@@ -10,6 +10,7 @@
 #include <weft/sched/block_cache.hpp>
 #include <weft/sched/job.hpp>
 
+#include <array>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
@@ -43,6 +44,29 @@ struct epilogue {
   using function = void (*)(epilogue*, worker&) noexcept;
   explicit epilogue(function f) noexcept : act(f) {}
   function act;
+};
+
+/// What loops of the same body cost when they ran here last: ticks per element. A guess, and only a guess: a wrong one
+/// costs the first chunk of a loop.
+class loop_memory {
+ public:
+  /// Negative: not known.
+  [[nodiscard]] float recall(void const* body) const noexcept {
+    entry const& e = entries_[index(body)];
+    return e.body == body ? e.cost : -1.0f;
+  }
+  void remember(void const* body, float cost) noexcept { entries_[index(body)] = {body, cost}; }
+
+ private:
+  struct entry {
+    void const* body = nullptr;
+    float cost = 0;
+  };
+  static constexpr std::size_t count = 64;
+  static std::size_t index(void const* body) noexcept {
+    return (reinterpret_cast<std::uintptr_t>(body) * 0x9E3779B97F4A7C15u >> 32) % count;
+  }
+  std::array<entry, count> entries_{};
 };
 
 enum class worker_kind : std::uint8_t { regular, spare, external };
@@ -90,6 +114,7 @@ class worker : pinned {
   counter jobs, steals, parks, wakes, joins_parked;
   atomic<std::uint64_t> roots_started{0}, roots_ended{0};
 
+  loop_memory loops;
   std::uint64_t last_number = 0;  // of a stolen job
   worker* victim = nullptr;       // whose deque the job about to be run comes from
 };

@@ -1,0 +1,92 @@
+// A file descriptor that closes itself, and the blocking calls on files, whole: no short reads, no EINTR.
+#pragma once
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace weft::detail {
+
+[[noreturn]] inline void throw_errno(char const* call, std::string const& path) {
+  int const error = errno;
+  throw std::system_error(error, std::system_category(), std::string(call) + " " + path);
+}
+
+/// Owns a descriptor, or none. One thread at a time.
+class file_handle {
+ public:
+  file_handle() noexcept = default;
+  file_handle(file_handle&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  file_handle& operator=(file_handle&& other) noexcept {
+    file_handle old(std::move(*this));
+    fd_ = std::exchange(other.fd_, -1);
+    return *this;
+  }
+  ~file_handle() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+
+  /// Close-on-exec. Throws std::system_error that names the path.
+  static file_handle open(std::string const& path, int flags) {
+    for (;;) {
+      int const fd = ::open(path.c_str(), flags | O_CLOEXEC, 0666);
+      if (fd >= 0) return file_handle(fd);
+      if (errno != EINTR) throw_errno("open", path);
+    }
+  }
+
+  [[nodiscard]] int get() const noexcept { return fd_; }
+
+  /// Bytes, at the time of the call.
+  [[nodiscard]] std::uint64_t size(std::string const& path) const {
+    struct stat s;
+    if (::fstat(fd_, &s) != 0) throw_errno("fstat", path);
+    return static_cast<std::uint64_t>(s.st_size);
+  }
+
+  /// Reads until the buffer is full or the file ends; returns how many bytes.
+  std::size_t read_at(std::uint64_t offset, std::span<std::byte> into, std::string const& path) const {
+    std::size_t done = 0;
+    while (done < into.size()) {
+      auto const n = ::pread(fd_, into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
+      if (n > 0) {
+        done += static_cast<std::size_t>(n);
+      } else if (n == 0) {
+        break;
+      } else if (errno != EINTR) {
+        throw_errno("read", path);
+      }
+    }
+    return done;
+  }
+
+  /// Writes all of it.
+  void write_at(std::uint64_t offset, std::span<std::byte const> bytes, std::string const& path) const {
+    for (std::size_t done = 0; done < bytes.size();) {
+      auto const n = ::pwrite(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+      if (n >= 0) {
+        done += static_cast<std::size_t>(n);
+      } else if (errno != EINTR) {
+        throw_errno("write", path);
+      }
+    }
+  }
+
+  void sync(std::string const& path) const {
+    if (::fsync(fd_) != 0) throw_errno("fsync", path);
+  }
+
+ private:
+  explicit file_handle(int fd) noexcept : fd_(fd) {}
+  int fd_ = -1;
+};
+
+}  // namespace weft::detail

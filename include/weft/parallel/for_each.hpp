@@ -1,0 +1,102 @@
+// parallel_for: a body for every index or element, shared over the cores, or, where it waits, many of them in flight.
+#pragma once
+
+#include <weft/base/utility.hpp>
+#include <weft/coro/concepts.hpp>
+#include <weft/parallel/indexed.hpp>
+#include <weft/parallel/in_flight.hpp>
+#include <weft/parallel/range_split.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <ranges>
+#include <type_traits>
+#include <utility>
+
+namespace weft {
+
+namespace detail {
+
+/// Calls `each(i)` for every index of a chunk.
+template <class Each>
+class for_work {
+ public:
+  using accumulator = unit;
+  explicit for_work(Each& each) noexcept : each_(each) {}
+  void run(unit&, std::size_t first, std::size_t last) {
+    for (auto i = first; i != last; ++i) each_(i);
+  }
+  void combine(unit&, unit&&) noexcept {}
+
+ private:
+  Each& each_;
+};
+
+template <class Each>
+void for_indices(std::size_t count, loop_options const& o, Each each) {
+  for_work<Each> work(each);
+  run_loop(work, count, o);
+}
+
+template <class View, class Body>
+task<> for_waiting(View range, Body body, loop_options options) {
+  indexed<View> const elements(range);
+  auto each = [&body, &elements](std::size_t i) { return std::invoke(body, elements[i]); };
+  co_await keep_in_flight(elements.size(), options.limit, each);
+}
+
+}  // namespace detail
+
+/// Calls body(i) for every i in [first, last), in no particular order, possibly at the same time, and returns when all calls
+/// have. Any thread, inside any task or loop. Work is given away only when somebody is idle; a loop too small to be worth
+/// it runs inline. While it waits for parts that were taken, the thread runs nothing but parts of this loop.
+///
+/// Throws what a body threw (of several the one of the lowest index among those that were begun); the others are asked to stop and
+/// waited for. Honours the ambient stop token between chunks: throws weft::stopped.
+/// Complexity: last − first calls; O(log n) jobs per steal. Source: lazy binary splitting (Tzannes et al., 2010).
+template <std::integral First, std::integral Last, class Body>
+  requires detail::computing_body<Body, std::common_type_t<First, Last>>
+void parallel_for(First first, Last last, Body&& body, loop_options options = {}) {
+  using index = std::common_type_t<First, Last>;
+  auto const from = static_cast<index>(first), to = static_cast<index>(last);
+  if (!(from < to)) return;
+  using wide = std::make_unsigned_t<index>;
+  auto const count = static_cast<std::size_t>(static_cast<wide>(static_cast<wide>(to) - static_cast<wide>(from)));
+  detail::for_indices(count, options, [&body, from](std::size_t i) {
+    std::invoke(body, static_cast<index>(static_cast<wide>(static_cast<wide>(from) + static_cast<wide>(i))));
+  });
+}
+
+/// The same for every element of a range, which body gets as the range gives it: by reference, where it has references.
+template <std::ranges::forward_range R, class Body>
+  requires detail::computing_body<Body, std::ranges::range_reference_t<R>>
+void parallel_for(R&& range, Body&& body, loop_options options = {}) {
+  detail::indexed<std::remove_reference_t<R>> const elements(range);
+  detail::for_indices(elements.size(), options, [&](std::size_t i) { std::invoke(body, elements[i]); });
+}
+
+/// co_await parallel_for(first, last, body, {.limit = 64});      a body that returns something to await
+/// co_await parallel_for(range, body, {.limit = 64});            an lvalue range is borrowed, another is moved in, as is the body
+///   completes   when all have ended; at most `limit` are in flight
+///   result      none
+///   on error    the first failure stops the others and is thrown when those in flight have ended; no more are begun
+///   on stop     goes on: those in flight inherit the stop; no more are begun
+///   resumes on  the pool it was awaited on
+template <std::integral First, std::integral Last, class Body>
+  requires detail::waiting_body<Body, std::common_type_t<First, Last>>
+task<> parallel_for(First first, Last last, Body body, loop_options options = {}) {
+  using index = std::common_type_t<First, Last>;
+  auto const from = static_cast<index>(first), to = static_cast<index>(last);
+  auto const count = from < to ? static_cast<std::size_t>(to - from) : std::size_t{0};
+  auto each = [&body, from](std::size_t i) { return std::invoke(body, static_cast<index>(from + static_cast<index>(i))); };
+  co_await detail::keep_in_flight(count, options.limit, each);
+}
+
+template <std::ranges::forward_range R, class Body>
+  requires detail::waiting_body<Body, std::ranges::range_reference_t<R>>
+auto parallel_for(R&& range, Body&& body, loop_options options = {}) {
+  return detail::for_waiting(std::views::all(std::forward<R>(range)), std::decay_t<Body>(std::forward<Body>(body)), options);
+}
+
+}  // namespace weft

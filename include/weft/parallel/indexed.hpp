@@ -1,0 +1,52 @@
+// Ranges as loops see them: something with a size that is reached by index.
+#pragma once
+
+#include <weft/base/utility.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <iterator>
+#include <ranges>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace weft::detail {
+
+template <class R>
+concept random_access = std::ranges::random_access_range<R> && std::ranges::sized_range<R>;
+
+/// The elements of a range by index. Random access: the range itself. Others: an iterator to each element, in a vector, which costs
+/// one pass and a pointer or so per element.
+template <std::ranges::forward_range R>
+class indexed : pinned {
+ public:
+  using reference = std::ranges::range_reference_t<R>;
+
+  explicit indexed(R& range) : begin_(std::ranges::begin(range)) {
+    if constexpr (random_access<R>) {
+      size_ = static_cast<std::size_t>(std::ranges::size(range));
+    } else {
+      for (auto i = begin_; i != std::ranges::end(range); ++i) places_.push_back(i);
+      size_ = places_.size();
+    }
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+  reference operator[](std::size_t i) const {
+    if constexpr (random_access<R>)
+      return begin_[static_cast<std::ranges::range_difference_t<R>>(i)];
+    else
+      return *places_[i];
+  }
+
+ private:
+  using iterator = std::ranges::iterator_t<R>;
+  struct nothing {};
+  iterator begin_;
+  std::size_t size_ = 0;
+  [[no_unique_address]] std::conditional_t<random_access<R>, nothing, std::vector<iterator>> places_;
+};
+
+}  // namespace weft::detail

@@ -1,0 +1,192 @@
+// How a loop is shared: its range is one job; whoever runs it peels off chunks, and gives away the far half when asked.
+#pragma once
+
+#include <weft/base/config.hpp>
+#include <weft/base/utility.hpp>
+#include <weft/cancel/stop_token.hpp>
+#include <weft/coro/run.hpp>
+#include <weft/os/clock.hpp>
+#include <weft/parallel/fork_join.hpp>
+#include <weft/sched/join.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace weft {
+
+/// How a loop is run. All numbers are elements; 0: found by itself.
+struct loop_options {
+  std::size_t grain = 0;  ///< elements in a chunk: the least that is given away, and what runs between two looks at the stop token
+  std::size_t limit = 0;  ///< waiting bodies in flight, at most; 0: 1024. Computing bodies: not used
+};
+
+namespace detail {
+
+/// What a loop does with a range of indices: `run` adds elements [first, last) to an accumulator, `combine` adds to the accumulator
+/// of a range that of the range right of it. An accumulator is made empty.
+template <class Work>
+concept loop_work = std::default_initializable<typename Work::accumulator> && requires(Work& w, typename Work::accumulator& a) {
+  w.run(a, std::size_t{}, std::size_t{});
+  w.combine(a, std::move(a));
+};
+
+// Chunks begin with one element and double until one takes 10 µs, so that the clock and the stop token cost nothing against the
+// body; they shrink where one takes more than 50. Splitting is asked for, never assumed: a worker that searches, sleeps or is
+// about to raises `wanted`, and the far half becomes a job only then, and only if thieves have nothing else to take here. A loop
+// whose body is known to be so cheap that all of it takes less than a wake-up runs inline.
+// Source: Tzannes, Caragea, Barua, Vishkin, "Lazy binary splitting" (PPoPP 2010), with the deque's flag in place of its size.
+/// One loop, from its call to its end. Lives in the caller's frame; run by the caller and by thieves.
+template <loop_work Work>
+class range_loop : pinned {
+ public:
+  using accumulator = typename Work::accumulator;
+
+  range_loop(Work& work, std::size_t grain) noexcept : work_(work), grain_(grain) {}
+
+  void run(worker& self, accumulator& result, std::size_t count) {
+    if (grain_ == 0) {
+      auto const cost = self.loops.recall(key());
+      if (cost >= 0 && cost * static_cast<float>(count) < static_cast<float>(small_loop)) {
+        check_stop(self);
+        auto const begun = ticks();
+        work_.run(result, 0, count);
+        self.loops.remember(key(), static_cast<float>(ticks() - begun) / static_cast<float>(count));
+        return;
+      }
+    }
+    run_range(self, result, 0, count);
+  }
+
+ private:
+  static constexpr std::uint64_t small_loop = 6 * ticks_per_microsecond;
+  static constexpr std::uint64_t short_chunk = 10 * ticks_per_microsecond;
+  static constexpr std::uint64_t long_chunk = 50 * ticks_per_microsecond;
+
+  static void const* key() noexcept {
+    static char const of_this_body = 0;
+    return &of_this_body;
+  }
+
+  static void check_stop(worker& self) {
+    if (self.current && self.current->stop && self.current->stop->stop_requested()) [[unlikely]] throw stopped{};
+  }
+
+  /// The far half of a range, as a job in the frame of whoever runs the near half.
+  class piece : public forked {
+   public:
+    piece(range_loop& loop, context* c, std::size_t first, std::size_t last) noexcept
+        : forked(&piece::act_as_job, c), loop_(loop), first_(first), last_(last) {}
+    ~piece() {}
+
+    /// After the near half: this one here, or what its thief has made of it.
+    void join(worker& self, accumulator& near) {
+      if (self.deque.pop() || !wait(self)) return loop_.continue_with(self, near, first_, last_);
+      end_stop_state();
+      scope_exit const gone([this]() noexcept { far_.~slot(); });
+      loop_.work_.combine(near, far_.take());
+    }
+
+    [[gnu::noinline, gnu::cold]] void abandon(worker& self) noexcept {
+      if (self.deque.pop()) return;
+      ask_to_stop();
+      if (!wait(self)) return;
+      end_stop_state();
+      far_.~slot();
+    }
+
+   private:
+    using slot = result_slot<accumulator>;
+
+    static void act_as_job(job* j, worker& self, job_order order) noexcept {
+      auto& me = *static_cast<piece*>(j);
+      if (order == job_order::give_back) return me.give_back(self);
+      me.run_as_thief(self, [&me, &self] {
+        ::new (static_cast<void*>(&me.far_)) slot;
+        settle_with(me.far_, [&me, &self] {
+          accumulator a{};
+          me.loop_.run_range(self, a, me.first_, me.last_);
+          return a;
+        });
+      });
+    }
+
+    range_loop& loop_;
+    std::size_t first_, last_;
+    union {
+      slot far_;  // raw until a thief begins
+    };
+  };
+
+  void continue_with(worker& self, accumulator& near, std::size_t first, std::size_t last) {
+    accumulator far{};
+    run_range(self, far, first, last);
+    work_.combine(near, std::move(far));
+  }
+
+  void run_range(worker& self, accumulator& result, std::size_t first, std::size_t last) {
+    auto const all = last - first;
+    std::uint64_t spent = 0;
+    std::size_t done = 0;
+    std::size_t chunk = grain_ != 0 ? grain_ : 1;
+    while (first != last) {
+      check_stop(self);
+      if (last - first > chunk && self.deque.wanted() && !self.deque.has_public()) {
+        auto const middle = first + (last - first) / 2;
+        piece far(*this, self.current, middle, last);
+        if (self.deque.push(&far)) [[likely]] {
+          self.home.share(self);
+          try {
+            run_range(self, result, first, middle);
+          } catch (...) {
+            far.abandon(self);
+            throw;
+          }
+          return far.join(self, result);
+        }
+      }
+      auto const here = std::min(chunk, last - first);
+      if (grain_ != 0) {
+        work_.run(result, first, first + here);
+      } else {
+        auto const begun = ticks();
+        work_.run(result, first, first + here);
+        auto const took = ticks() - begun;
+        spent += took;
+        if (took < short_chunk)
+          chunk *= 2;
+        else if (took > long_chunk && chunk > 1)
+          chunk /= 2;
+      }
+      done += here;
+      first += here;
+    }
+    if (grain_ == 0 && all != 0 && done == all) self.loops.remember(key(), static_cast<float>(spent) / static_cast<float>(done));
+  }
+
+  Work& work_;
+  std::size_t const grain_;
+};
+
+/// Runs a loop of `count` elements, from any thread.
+template <loop_work Work>
+typename Work::accumulator run_loop(Work& work, std::size_t count, loop_options const& o) {
+  typename Work::accumulator result{};
+  if (count == 0) return result;
+  range_loop<Work> loop(work, o.grain);
+  worker* const self = current_worker_inline();
+  if (self) [[likely]] {
+    loop.run(*self, result, count);
+  } else {
+    as_worker<unit>([&](worker& w) {
+      loop.run(w, result, count);
+      return unit{};
+    });
+  }
+  return result;
+}
+
+}  // namespace detail
+}  // namespace weft

@@ -1,0 +1,105 @@
+// parallel_reduce: many values into one.
+#pragma once
+
+#include <weft/parallel/indexed.hpp>
+#include <weft/parallel/range_split.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <ranges>
+#include <type_traits>
+#include <utility>
+
+namespace weft {
+
+namespace detail {
+
+/// May the sum of these be taken in several interleaved parts? Arithmetic addition is commutative.
+template <class T, class Op>
+inline constexpr bool lanes_allowed = std::is_arithmetic_v<T> && (std::same_as<Op, std::plus<>> || std::same_as<Op, std::plus<T>>);
+
+/// Folds each(first) … each(last − 1) from the left.
+template <class T, class Op, class Each>
+class reduce_work {
+ public:
+  using accumulator = std::optional<T>;
+
+  reduce_work(Op& op, Each& each) noexcept : op_(op), each_(each) {}
+
+  void run(accumulator& a, std::size_t first, std::size_t last) {
+    if constexpr (lanes_allowed<T, Op>) {
+      // Several sums at once, so that an addition need not wait for the one before it, and the compiler can use wide registers.
+      constexpr std::size_t lanes = 16;
+      if (last - first >= 2 * lanes) {
+        T sums[lanes] = {};
+        auto i = first;
+        for (; last - i >= lanes; i += lanes)
+          for (std::size_t lane = 0; lane < lanes; ++lane) sums[lane] = static_cast<T>(sums[lane] + static_cast<T>(each_(i + lane)));
+        for (std::size_t width = lanes / 2; width != 0; width /= 2)
+          for (std::size_t lane = 0; lane < width; ++lane) sums[lane] = static_cast<T>(sums[lane] + sums[lane + width]);
+        for (; i != last; ++i) sums[0] = static_cast<T>(sums[0] + static_cast<T>(each_(i)));
+        a = a ? static_cast<T>(*a + sums[0]) : sums[0];
+        return;
+      }
+    }
+    auto i = first;
+    T sum = a ? T(std::move(*a)) : T(each_(i++));
+    for (; i != last; ++i) sum = std::invoke(op_, std::move(sum), each_(i));
+    a = std::move(sum);
+  }
+
+  void combine(accumulator& a, accumulator&& right) {
+    if (!right) return;
+    if (a)
+      a = std::invoke(op_, std::move(*a), std::move(*right));
+    else
+      a = std::move(right);
+  }
+
+ private:
+  Op& op_;
+  Each& each_;
+};
+
+template <class T, class Op, class Each>
+T reduce_indices(std::size_t count, T init, Op& op, loop_options const& o, Each each) {
+  reduce_work<T, Op, Each> work(op, each);
+  auto all = run_loop(work, count, o);
+  if (!all) return init;
+  return std::invoke(op, std::move(init), std::move(*all));
+}
+
+template <class Op, class T, class Element>
+concept reducing = std::invocable<Op&, T, T> && std::convertible_to<std::invoke_result_t<Op&, T, T>, T> &&
+                   std::invocable<Op&, T, Element> && std::constructible_from<T, Element>;
+
+}  // namespace detail
+
+/// init op x0 op x1 op …, grouped in any way: op must be associative. The order of the elements is kept, except that arithmetic
+/// sums with std::plus are taken in interleaved parts; floating-point results may therefore differ from a left fold, and from run
+/// to run. From any thread, done on return. An empty range gives init. Throws what op threw; weft::stopped between chunks.
+/// Complexity: n applications of op.
+template <std::ranges::forward_range R, class T, class Op = std::plus<>>
+  requires detail::reducing<Op, T, std::ranges::range_reference_t<R>>
+[[nodiscard]] T parallel_reduce(R&& range, T init, Op op = {}, loop_options options = {}) {
+  detail::indexed<std::remove_reference_t<R>> const elements(range);
+  return detail::reduce_indices(elements.size(), std::move(init), op, options,
+                                [&](std::size_t i) -> decltype(auto) { return elements[i]; });
+}
+template <std::ranges::forward_range R, class T>
+[[nodiscard]] T parallel_reduce(R&& range, T init, loop_options options) {
+  return parallel_reduce(std::forward<R>(range), std::move(init), std::plus<>{}, options);
+}
+
+/// init op f(x0) op f(x1) op …: the same over what f makes of the elements.
+template <std::ranges::forward_range R, class T, class Op, class F>
+  requires detail::reducing<Op, T, std::invoke_result_t<F&, std::ranges::range_reference_t<R>>>
+[[nodiscard]] T parallel_transform_reduce(R&& range, T init, Op op, F f, loop_options options = {}) {
+  detail::indexed<std::remove_reference_t<R>> const elements(range);
+  return detail::reduce_indices(elements.size(), std::move(init), op, options,
+                                [&](std::size_t i) -> decltype(auto) { return std::invoke(f, elements[i]); });
+}
+
+}  // namespace weft

@@ -1,0 +1,177 @@
+// The timers of a pool: a wheel for each worker, so that setting and removing one takes no shared lock, and one word that says
+// when the earliest of them all is due. Any worker expires the timers of all.
+#pragma once
+
+#include <weft/base/assert.hpp>
+#include <weft/base/utility.hpp>
+#include <weft/concurrent/atomic.hpp>
+#include <weft/concurrent/mutex.hpp>
+#include <weft/os/clock.hpp>
+#include <weft/sched/driver.hpp>
+#include <weft/sched/idle.hpp>
+#include <weft/sched/run_loop.hpp>
+#include <weft/sched/worker.hpp>
+#include <weft/time/timer_wheel.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+namespace weft::detail {
+
+//            add                       poll, under the lock            poll, after it
+//   idle ───────────▶ in a wheel ───────────────────────▶ taken ───────────────────▶ fire is called: idle
+//     ▲                   │
+//     └─ remove: true ────┘
+//
+//   state        place     who may touch the timer                          remove
+//   idle         nowhere   its maker                                        false
+//   in a wheel   a slot    who holds the lock of its keeper                 true: fire will not be called
+//   taken        nowhere   the poller that took it                          false: fire is about to be called, or has been
+//
+// Both ways out of a wheel are under its lock, so one of them alone finds the timer there: either one remove returns true, or
+// fire is called once.
+//
+// Each wheel publishes a time not later than its next deadline; earliest_ is a time not later than any published. Both are
+// lowered by add, and raised by poll alone: after a remove they may be too early, which costs one poll that finds nothing.
+//
+//   step of add                     step of poll, for each wheel due     then                                  step of a sleeper
+//   a1  published = d, if earlier   p1  expires, published = next        p2  m = the earliest published        s1  announces itself
+//   a2  earliest_ = d, if earlier                                        p3  earliest_ = m, if that is later   s2  reads earliest_
+//   a3  if so: looks for sleepers                                        p4  the earliest published is below m:
+//                                                                            as a2 and a3
+//
+// All these are seq_cst, and happen in one order:
+//   E1  a2 before s2: the sleeper sees d.  s2 before a2: s1 is before a3, which finds the sleeper and wakes it.
+//   E2  a2 found earliest_ early enough, or made it so, and later a p3 makes it too late: a1 is before that p3, so its p4 sees
+//       d, lowers earliest_ again and wakes whoever has slept by the value between. (E1 with p4 for a2.)
+//       An add that finds an earlier deadline published by its own wheel leaves a2 to the add of that one.
+//   E3  keeper_of's store → every scan's load: who sees the deadline that an add published sees the wheel it is in.
+/// The driver of a pool that has timers. Any thread, unless a member says otherwise.
+class timer_service final : public driver {
+ public:
+  /// Timers taken at once from one wheel. At least as many as the turns between two polls, or timers would become due faster than
+  /// they are handed out; not more than fit a worker's ring beside other work, since what is left over is everybody's.
+  static constexpr std::size_t batch = 128;
+
+  timer_service() = default;
+
+  /// Every timer has fired or was removed.
+  ~timer_service() override {
+    for (auto& k : keepers_) {
+      keeper* const old = k.load(memory_order_acquire);  // acquire: E3.
+      WEFT_ASSERT(!old || old->wheel.empty(), "a pool's timers outlive it");
+      delete old;
+    }
+  }
+
+  /// Sets a timer that is idle; `self` is the calling worker, `now` a reading of the clock. True: the service's earliest deadline has
+  /// moved forward, and the caller calls scheduler::deadline_moved(). The timer may have fired before this returns. Constant
+  /// time; throws std::bad_alloc, the timer untouched, where this worker's first timer finds no memory for a wheel (8 KiB).
+  [[nodiscard]] bool add(worker& self, timer& t, clock::time_point now = clock::now()) {
+    keeper& k = keeper_of(self);
+    std::int64_t next;
+    {
+      small_lock const guard(k.lock);
+      t.keeper = static_cast<std::uint16_t>(self.index);
+      k.wheel.advance(now);
+      k.wheel.insert(t);
+      next = count(k.wheel.next_deadline());
+      if (next >= k.published.load(memory_order_relaxed)) return false;
+      k.published.store(next, memory_order_seq_cst);  // E2: a1.
+    }  // Past here *t may be gone: another worker may have fired it.
+    return lower(next);
+  }
+
+  /// True: the timer will not fire. False: it has fired, is being fired or is about to be, or was never added. Not to race with an
+  /// add of the same timer; the caller keeps *t alive meanwhile, also where it fires. Constant time.
+  [[nodiscard]] bool remove(timer& t) noexcept {
+    if (t.keeper == timer::nowhere) return false;
+    keeper& k = *keepers_[t.keeper].load(memory_order_acquire);  // acquire: E3.
+    small_lock const guard(k.lock);
+    return k.wheel.remove(t);
+  }
+
+  /// Fires what is due, a batch from each wheel; a wheel that another thread is at is left to it, and to the next poll. Timers are
+  /// fired with no lock held.
+  void poll(worker& self, clock::time_point now) noexcept override {
+    timer_list due;
+    auto const end = keepers_end_.load(memory_order_seq_cst);  // E3.
+    for (unsigned i = 0; i < end; ++i) {
+      keeper* const k = keepers_[i].load(memory_order_seq_cst);  // E3.
+      if (!k || k->published.load(memory_order_relaxed) > count(now) || !k->lock.try_lock()) continue;
+      k->wheel.expire(now, due, batch);
+      k->published.store(count(k->wheel.next_deadline()), memory_order_seq_cst);  // E2: p1.
+      k->lock.unlock();
+    }
+    raise(self);
+    while (timer* const t = due.pop_front()) t->fire(*t, self);
+  }
+
+  /// A single load.
+  [[nodiscard]] clock::time_point next_deadline() const noexcept override {
+    return clock::time_point(clock::duration(earliest_.load(memory_order_seq_cst)));  // E1: s2.
+  }
+
+ private:
+  static constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+
+  struct alignas(cache_line) keeper {
+    small_mutex lock;
+    timer_wheel wheel;                                          // guarded by lock
+    alignas(cache_line) atomic<std::int64_t> published{never};  // not later than wheel.next_deadline(); written under lock
+  };
+
+  static std::int64_t count(clock::time_point t) noexcept { return t.time_since_epoch().count(); }
+
+  // Threads that are the worker of this index one after the other hand it over through the scheduler.
+  keeper& keeper_of(worker& self) {
+    auto& place = keepers_[self.index];
+    if (keeper* const k = place.load(memory_order_acquire)) return *k;  // acquire: E3.
+    auto* const k = new keeper;
+    place.store(k, memory_order_seq_cst);  // E3.
+    auto end = keepers_end_.load(memory_order_relaxed);
+    while (end <= self.index && !keepers_end_.compare_exchange_weak(end, self.index + 1, memory_order_seq_cst)) {  // E3.
+    }
+    return *k;
+  }
+
+  // True: earliest_ was later than that.
+  bool lower(std::int64_t deadline) noexcept {
+    auto seen = earliest_.load(memory_order_seq_cst);  // E1, E2: a2.
+    while (deadline < seen)
+      if (earliest_.compare_exchange_weak(seen, deadline, memory_order_seq_cst)) return true;  // E1, E2: a2.
+    return false;
+  }
+
+  // Makes earliest_ as late as the wheels allow.
+  void raise(worker& self) noexcept {
+    auto seen = earliest_.load(memory_order_relaxed);
+    for (;;) {
+      auto const next = earliest_published();  // p2
+      if (next <= seen) return;
+      if (earliest_.compare_exchange_weak(seen, next, memory_order_seq_cst)) {  // E2: p3.
+        auto const again = earliest_published();  // p4
+        if (again < next && lower(again)) self.home.deadline_moved();
+        return;
+      }
+    }
+  }
+
+  [[nodiscard]] std::int64_t earliest_published() const noexcept {
+    auto earliest = never;
+    auto const end = keepers_end_.load(memory_order_seq_cst);  // E3.
+    for (unsigned i = 0; i < end; ++i)
+      if (keeper* const k = keepers_[i].load(memory_order_seq_cst))                        // E3.
+        earliest = std::min(earliest, k->published.load(memory_order_seq_cst));  // E2: p2, p4.
+    return earliest;
+  }
+
+  alignas(cache_line) atomic<std::int64_t> earliest_{never};
+  alignas(cache_line) atomic<unsigned> keepers_end_{0};  // no worker of this index or a higher one has a wheel
+  std::array<atomic<keeper*>, idle_set::capacity> keepers_{};
+};
+
+}  // namespace weft::detail
