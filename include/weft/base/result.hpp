@@ -22,10 +22,8 @@ class result_slot : pinned {
  public:
   result_slot() noexcept {}
   ~result_slot() {
-    if (state_ == state::value)
-      value_.~stored();
-    else if (state_ == state::failure)
-      failure_.~exception_ptr();
+    if (state_ == state::value) value_.~stored();
+    else if (state_ == state::failure) failure_.~exception_ptr();
   }
 
   template <class... Args>
@@ -33,8 +31,7 @@ class result_slot : pinned {
     WEFT_ASSERT(state_ == state::empty, "a result is set once");
     if constexpr (std::is_reference_v<T>)
       ::new (static_cast<void*>(std::addressof(value_))) stored(std::addressof(args)...);
-    else
-      ::new (static_cast<void*>(std::addressof(value_))) stored(std::forward<Args>(args)...);
+    else ::new (static_cast<void*>(std::addressof(value_))) stored(std::forward<Args>(args)...);
     state_ = state::value;
   }
 
@@ -59,23 +56,18 @@ class result_slot : pinned {
   /// The value, moved out; throws the failure.
   T take() {
     WEFT_ASSERT(has_result(), "a result is taken before it is there");
-    if (state_ == state::failure) [[unlikely]] std::rethrow_exception(take_failure());
-    if constexpr (std::is_reference_v<T>)
-      return static_cast<T>(*value_);
-    else if constexpr (!std::is_void_v<T>)
-      return std::move(value_);
+    if (state_ == state::failure) [[unlikely]]
+      std::rethrow_exception(take_failure());
+    if constexpr (std::is_reference_v<T>) return static_cast<T>(*value_);
+    else if constexpr (!std::is_void_v<T>) return std::move(value_);
   }
 
   /// Takes over how the other ended. A value whose move constructor throws becomes that failure.
   void take_over(result_slot& other) noexcept {
-    if (other.state_ == state::failure)
-      set_failure(other.take_failure());
-    else
-      try {
-        if constexpr (std::is_reference_v<T>)
-          set_value(*other.value_);
-        else
-          set_value(std::move(other.value_));
+    if (other.state_ == state::failure) set_failure(other.take_failure());
+    else try {
+        if constexpr (std::is_reference_v<T>) set_value(*other.value_);
+        else set_value(std::move(other.value_));
       } catch (...) {
         set_failure(std::current_exception());
       }
@@ -83,11 +75,10 @@ class result_slot : pinned {
 
   /// The value where it stands, for several readers; throws the failure.
   std::add_lvalue_reference_t<T const> peek() const {
-    if (state_ == state::failure) [[unlikely]] std::rethrow_exception(failure_);
-    if constexpr (std::is_reference_v<T>)
-      return *value_;
-    else if constexpr (!std::is_void_v<T>)
-      return value_;
+    if (state_ == state::failure) [[unlikely]]
+      std::rethrow_exception(failure_);
+    if constexpr (std::is_reference_v<T>) return *value_;
+    else if constexpr (!std::is_void_v<T>) return value_;
   }
 
  private:

@@ -106,7 +106,8 @@ struct results<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10> {
   T10 tenth;
 };
 
-template <class T1, class T2, class T3, class T4, class T5, class T6, class T7, class T8, class T9, class T10, class T11>
+template <class T1, class T2, class T3, class T4, class T5, class T6, class T7, class T8, class T9, class T10,
+          class T11>
 struct results<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11> {
   T1 first;
   T2 second;
@@ -121,7 +122,8 @@ struct results<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11> {
   T11 eleventh;
 };
 
-template <class T1, class T2, class T3, class T4, class T5, class T6, class T7, class T8, class T9, class T10, class T11, class T12>
+template <class T1, class T2, class T3, class T4, class T5, class T6, class T7, class T8, class T9, class T10,
+          class T11, class T12>
 struct results<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12> {
   T1 first;
   T2 second;
@@ -137,7 +139,8 @@ struct results<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12> {
   T12 twelfth;
 };
 
-template <class T1, class T2, class T3, class T4, class T5, class T6, class T7, class T8, class T9, class T10, class T11, class T12, class T13>
+template <class T1, class T2, class T3, class T4, class T5, class T6, class T7, class T8, class T9, class T10,
+          class T11, class T12, class T13>
 struct results<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13> {
   T1 first;
   T2 second;
@@ -154,7 +157,8 @@ struct results<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13> {
   T13 thirteenth;
 };
 
-template <class T1, class T2, class T3, class T4, class T5, class T6, class T7, class T8, class T9, class T10, class T11, class T12, class T13, class T14>
+template <class T1, class T2, class T3, class T4, class T5, class T6, class T7, class T8, class T9, class T10,
+          class T11, class T12, class T13, class T14>
 struct results<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14> {
   T1 first;
   T2 second;
@@ -172,7 +176,8 @@ struct results<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14> {
   T14 fourteenth;
 };
 
-template <class T1, class T2, class T3, class T4, class T5, class T6, class T7, class T8, class T9, class T10, class T11, class T12, class T13, class T14, class T15>
+template <class T1, class T2, class T3, class T4, class T5, class T6, class T7, class T8, class T9, class T10,
+          class T11, class T12, class T13, class T14, class T15>
 struct results<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14, T15> {
   T1 first;
   T2 second;
@@ -191,7 +196,8 @@ struct results<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14, T15>
   T15 fifteenth;
 };
 
-template <class T1, class T2, class T3, class T4, class T5, class T6, class T7, class T8, class T9, class T10, class T11, class T12, class T13, class T14, class T15, class T16>
+template <class T1, class T2, class T3, class T4, class T5, class T6, class T7, class T8, class T9, class T10,
+          class T11, class T12, class T13, class T14, class T15, class T16>
 struct results<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14, T15, T16> {
   T1 first;
   T2 second;

@@ -58,7 +58,8 @@ class stop_registration : pinned {
 // A callback is taken from the list under the lock and called outside it. Removing one that is being called on another thread
 // waits until it has returned; removing it on the same thread (inside itself) returns at once, and the asker then touches the
 // registration no more. No lock is held while a callback runs; a child takes its parent's lock with its own held, a parent
-// never a child's. Whoever asks keeps the state alive until request_stop has returned.
+// never a child's. A state may be destroyed inside one of its own callbacks, on the asking thread; on another thread it is destroyed only
+// after request_stop has returned: whoever asks sees to that, and a child's link to its parent does.
 /// Any thread may ask, look and register. Must outlive its tokens, registrations and linked children.
 class stop_state : pinned {
  public:
@@ -69,6 +70,7 @@ class stop_state : pinned {
       parent_->remove(link_);
       link_.~parent_link();
     }
+    if (asker_) asker_->gone = true;  // destroyed inside one of its own callbacks
   }
 
   [[nodiscard]] bool stop_requested() const noexcept {
@@ -81,7 +83,7 @@ class stop_state : pinned {
 
   /// True: this call was the first. It returns when all callbacks have been called.
   bool request_stop() noexcept {
-    asking now{.thread = this_thread_identity(), .running = nullptr};
+    asking now{.thread = this_thread_identity(), .running = nullptr, .gone = false};
     lock_.lock();
     if (requested_.load(memory_order_relaxed)) {
       lock_.unlock();
@@ -94,6 +96,7 @@ class stop_state : pinned {
       now.running = callback;
       lock_.unlock();
       callback->invoke_(callback);  // Past here *callback may be gone.
+      if (now.gone) return true;    // and so may *this
       lock_.lock();
       now.running = nullptr;
       if (waiters_ != 0) {
@@ -144,11 +147,13 @@ class stop_state : pinned {
   struct asking {
     std::uintptr_t thread;
     stop_registration* running;
+    bool gone;
   };
 
   struct parent_link : stop_registration {
     explicit parent_link(stop_state* s) noexcept
-        : stop_registration([](stop_registration* r) noexcept { static_cast<parent_link*>(r)->child->request_stop(); }), child(s) {}
+        : stop_registration([](stop_registration* r) noexcept { static_cast<parent_link*>(r)->child->request_stop(); }),
+          child(s) {}
     stop_state* child;
   };
 
@@ -162,10 +167,10 @@ class stop_state : pinned {
   atomic<bool> requested_{false};
   bool linked_ = false;  // guarded by lock_; link_ lives while it is set
   small_mutex lock_;
-  std::uint32_t waiters_ = 0;                // guarded by lock_
-  atomic<std::uint32_t> returned_{0};        // moves when a callback has returned and somebody waits for that
-  stop_registration* callbacks_ = nullptr;   // guarded by lock_
-  asking* asker_ = nullptr;                  // guarded by lock_
+  std::uint32_t waiters_ = 0;               // guarded by lock_
+  atomic<std::uint32_t> returned_{0};       // moves when a callback has returned and somebody waits for that
+  stop_registration* callbacks_ = nullptr;  // guarded by lock_
+  asking* asker_ = nullptr;                 // guarded by lock_
   union {
     parent_link link_;  // raw until the first registration, so that a state costs a few stores
   };

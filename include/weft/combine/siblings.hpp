@@ -127,8 +127,10 @@ class sibling_group : pinned {
   }
 
   static void push(worker& self, sibling& s) noexcept {
-    if (!self.deque.push(&s)) [[unlikely]] return self.home.submit(&s);
-    if (self.deque.wanted()) [[unlikely]] self.home.share(self);
+    if (!self.deque.push(&s)) [[unlikely]]
+      return self.home.submit(&s);
+    if (self.deque.wanted()) [[unlikely]]
+      self.home.share(self);
   }
 
   // Runs s and those after it as far as they compute; returns what to go on with.
@@ -187,16 +189,17 @@ class sibling_of : public sibling {
  public:
   using result = result_of<X>;
 
-  explicit sibling_of(X&& x) noexcept(std::is_nothrow_move_constructible_v<X>) : sibling(&sibling_of::begin_this, &sibling_of::end_this), work_(std::move(x)) {}
+  explicit sibling_of(X&& x) noexcept(std::is_nothrow_move_constructible_v<X>)
+      : sibling(&sibling_of::begin_this, &sibling_of::end_this), work_(std::move(x)) {}
 
   /// After all have ended.
   result take() { return slot().take(); }
-  [[nodiscard]] std::exception_ptr take_failure() noexcept { return early_failure_ ? early_failure_ : slot().take_failure(); }
+  [[nodiscard]] std::exception_ptr take_failure() noexcept {
+    return early_failure_ ? early_failure_ : slot().take_failure();
+  }
   result_slot<result>& slot() noexcept {
-    if constexpr (waits)
-      return task_access::handle(*task_).promise().result;
-    else
-      return slot_;
+    if constexpr (waits) return task_access::handle(*task_).promise().result;
+    else return slot_;
   }
   [[nodiscard]] bool ended_early() const noexcept { return early_failure_ != nullptr; }
 

@@ -62,7 +62,8 @@ class deadline_awaiter : public native_awaiter, public suspension, timer {
   struct work : root<X, Args...> {
     template <class... Values>
     explicit work(deadline_awaiter& a, Values&&... values)
-        : root<X, Args...>(*a.ambient->home, a.ambient->stop, a.slot_, &work::ended, std::forward<Values>(values)...), awaiter(a) {}
+        : root<X, Args...>(*a.ambient->home, a.ambient->stop, a.slot_, &work::ended, std::forward<Values>(values)...),
+          awaiter(a) {}
     static void ended(root<X, Args...>* r, worker&) noexcept {
       auto& a = static_cast<work*>(r)->awaiter;
       a.end(a.deadline == clock::time_point::max() || a.timers_->remove(a) ? 2 : 1);  // Past here a may be gone.
@@ -93,7 +94,8 @@ template <class X, class... Args>
 class [[nodiscard]] deadline_operation {
  public:
   template <class... Values>
-  explicit deadline_operation(clock::time_point t, Values&&... values) : deadline_(t), parts_(std::forward<Values>(values)...) {}
+  explicit deadline_operation(clock::time_point t, Values&&... values)
+      : deadline_(t), parts_(std::forward<Values>(values)...) {}
   auto operator co_await() { return deadline_awaiter<X, Args...>(deadline_, std::move(parts_)); }
 
  private:
@@ -112,7 +114,8 @@ class [[nodiscard]] deadline_operation {
 template <class X, class... Args>
   requires runnable<X, Args...>
 [[nodiscard]] auto deadline(clock::time_point t, X&& x, Args&&... args) {
-  return detail::deadline_operation<std::decay_t<X>, std::decay_t<Args>...>(t, std::forward<X>(x), std::forward<Args>(args)...);
+  return detail::deadline_operation<std::decay_t<X>, std::decay_t<Args>...>(t, std::forward<X>(x),
+                                                                            std::forward<Args>(args)...);
 }
 
 /// co_await timeout(2s, x, args...); the same, from the moment of the call of timeout.

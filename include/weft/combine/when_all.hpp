@@ -38,7 +38,8 @@ class when_all_awaiter : public native_awaiter, pinned {
   }
 
   result await_resume() {
-    if (sibling* const first = group_.first_failure()) [[unlikely]] throw_failure_of(first);
+    if (sibling* const first = group_.first_failure()) [[unlikely]]
+      throw_failure_of(first);
     return std::apply([](auto&... s) { return result{take(s)...}; }, siblings_);
   }
 
@@ -61,7 +62,8 @@ class when_all_awaiter : public native_awaiter, pinned {
 
   [[noreturn, gnu::noinline, gnu::cold]] void throw_failure_of(sibling* first) {
     std::exception_ptr failure;
-    std::apply([&](auto&... s) { ((static_cast<sibling*>(&s) == first ? failure = s.take_failure() : failure), ...); }, siblings_);
+    std::apply([&](auto&... s) { ((static_cast<sibling*>(&s) == first ? failure = s.take_failure() : failure), ...); },
+               siblings_);
     std::rethrow_exception(std::move(failure));
   }
 
@@ -77,7 +79,8 @@ class when_all_range_awaiter : public native_awaiter, pinned {
  public:
   using result = std::vector<value>;
 
-  explicit when_all_range_awaiter(std::vector<X>&& x) : count_(x.size()), group_(static_cast<std::uint32_t>(x.size()), sibling_group::on_failure::stop_others) {
+  explicit when_all_range_awaiter(std::vector<X>&& x)
+      : count_(x.size()), group_(static_cast<std::uint32_t>(x.size()), sibling_group::on_failure::stop_others) {
     siblings_ = std::allocator<sibling_of<X>>().allocate(count_);
     for (; made_ < count_; ++made_) ::new (static_cast<void*>(siblings_ + made_)) sibling_of<X>(std::move(x[made_]));
   }
@@ -90,7 +93,8 @@ class when_all_range_awaiter : public native_awaiter, pinned {
 
   template <weft_promise Promise>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent) noexcept {
-    for (std::size_t i = 0; i < count_; ++i) siblings_[i].join_group(group_, i + 1 < count_ ? siblings_ + i + 1 : nullptr);
+    for (std::size_t i = 0; i < count_; ++i)
+      siblings_[i].join_group(group_, i + 1 < count_ ? siblings_ + i + 1 : nullptr);
     return group_.enter(parent, siblings_[0]);  // Past here *this may be gone.
   }
 
@@ -151,7 +155,9 @@ class [[nodiscard]] when_all_range_operation {
 template <class... X>
   requires(sizeof...(X) >= 2) && (runnable<X> && ...)
 [[nodiscard]] auto when_all(X&&... x) {
-  static_assert(sizeof...(X) <= 16, "when_all takes 2 to 16 things at a time; for more, give a range: when_all(std::move(vector_of_tasks))");
+  static_assert(
+      sizeof...(X) <= 16,
+      "when_all takes 2 to 16 things at a time; for more, give a range: when_all(std::move(vector_of_tasks))");
   return detail::when_all_operation<std::decay_t<X>...>(std::forward<X>(x)...);
 }
 

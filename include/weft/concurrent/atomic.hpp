@@ -38,7 +38,9 @@ class atomic : public std::atomic<T> {
  public:
   using base::base;
   T load(std::memory_order order = memory_order_seq_cst) const noexcept { return maybe_yield(), base::load(order); }
-  void store(T value, std::memory_order order = memory_order_seq_cst) noexcept { maybe_yield(), base::store(value, order); }
+  void store(T value, std::memory_order order = memory_order_seq_cst) noexcept {
+    maybe_yield(), base::store(value, order);
+  }
   T exchange(T value, std::memory_order order = memory_order_seq_cst) noexcept {
     return maybe_yield(), base::exchange(value, order);
   }

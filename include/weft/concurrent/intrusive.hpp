@@ -9,7 +9,7 @@
 namespace weft::detail {
 
 /// First in, first out, singly linked through `Next`. One thread at a time.
-template <class T, T* T::*Next>
+template <class T, T* T::* Next>
 class intrusive_queue {
  public:
   intrusive_queue() = default;

@@ -57,7 +57,8 @@ class split_deque : pinned {
   /// False: full, nothing was pushed.
   [[nodiscard]] bool push(T* item) noexcept {
     slot* const t = tail_;
-    if (t == limit_) [[unlikely]] return false;
+    if (t == limit_) [[unlikely]]
+      return false;
     t->store(item, memory_order_relaxed);
     tail_ = t + 1;
     return true;
@@ -67,7 +68,8 @@ class split_deque : pinned {
   [[nodiscard]] bool pop() noexcept {
     slot* const t = tail_ - 1;
     tail_ = t;
-    if (t >= split_) [[likely]] return true;
+    if (t >= split_) [[likely]]
+      return true;
     return take_back();
   }
 
@@ -128,7 +130,8 @@ class split_deque : pinned {
       return stolen::empty;
     }
     // acquire: E1. release is not needed: what the thief did before is of no interest to the next one.
-    if (!ends_.compare_exchange_strong(seen, seen + 1, memory_order_acquire, memory_order_relaxed)) return stolen::lost_race;
+    if (!ends_.compare_exchange_strong(seen, seen + 1, memory_order_acquire, memory_order_relaxed))
+      return stolen::lost_race;
     slot& s = slots_[head_of(seen)];
     item = s.load(memory_order_relaxed);
     s.store(nullptr, memory_order_release);  // release: E2.

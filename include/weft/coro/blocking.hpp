@@ -22,7 +22,8 @@ class [[nodiscard]] blocking_awaiter : public stoppable_suspension<blocking_awai
   using result = std::invoke_result_t<F, Args...>;
 
   template <class... Values>
-  explicit blocking_awaiter(Values&&... values) : blocking_call(&blocking_awaiter::call), work_(std::forward<Values>(values)...) {}
+  explicit blocking_awaiter(Values&&... values)
+      : blocking_call(&blocking_awaiter::call), work_(std::forward<Values>(values)...) {}
 
   result await_resume() {
     this->finish_wait();
@@ -35,7 +36,8 @@ class [[nodiscard]] blocking_awaiter : public stoppable_suspension<blocking_awai
   bool start() {
     if (this->ambient->stop && this->ambient->stop->stop_requested()) throw stopped{};
     threads_ = &this->ambient->home->blocking();
-    if (auto const error = threads_->submit(*this)) throw std::system_error(error, "weft::blocking: no thread could be started");
+    if (auto const error = threads_->submit(*this))
+      throw std::system_error(error, "weft::blocking: no thread could be started");
     return true;
   }
 
@@ -44,7 +46,8 @@ class [[nodiscard]] blocking_awaiter : public stoppable_suspension<blocking_awai
   static void call(blocking_call* c) noexcept {
     auto& me = *static_cast<blocking_awaiter*>(c);
     settle_with(me.slot_, [&me]() -> result {
-      return std::apply([](F& f, Args&... args) -> result { return std::invoke(std::move(f), std::move(args)...); }, me.work_);
+      return std::apply([](F& f, Args&... args) -> result { return std::invoke(std::move(f), std::move(args)...); },
+                        me.work_);
     });
     me.fire();  // Past here *c may be gone.
   }
@@ -66,7 +69,8 @@ class [[nodiscard]] blocking_awaiter : public stoppable_suspension<blocking_awai
 template <class F, class... Args>
   requires callable_with<F, Args...>
 [[nodiscard]] auto blocking(F&& f, Args&&... args) {
-  return detail::blocking_awaiter<std::decay_t<F>, std::decay_t<Args>...>(std::forward<F>(f), std::forward<Args>(args)...);
+  return detail::blocking_awaiter<std::decay_t<F>, std::decay_t<Args>...>(std::forward<F>(f),
+                                                                          std::forward<Args>(args)...);
 }
 
 }  // namespace weft

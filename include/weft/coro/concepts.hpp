@@ -14,7 +14,8 @@ namespace weft {
 namespace detail {
 
 template <class T>
-concept suspend_result = std::same_as<T, void> || std::same_as<T, bool> || std::convertible_to<T, std::coroutine_handle<>>;
+concept suspend_result =
+    std::same_as<T, void> || std::same_as<T, bool> || std::convertible_to<T, std::coroutine_handle<>>;
 
 struct any_promise;  // stands for the promise of whoever awaits; only named
 
@@ -25,12 +26,9 @@ concept has_free_co_await = requires(A&& a) { operator co_await(static_cast<A&&>
 
 template <class A>
 decltype(auto) get_awaiter(A&& a) {
-  if constexpr (has_member_co_await<A>)
-    return static_cast<A&&>(a).operator co_await();
-  else if constexpr (has_free_co_await<A>)
-    return operator co_await(static_cast<A&&>(a));
-  else
-    return static_cast<A&&>(a);
+  if constexpr (has_member_co_await<A>) return static_cast<A&&>(a).operator co_await();
+  else if constexpr (has_free_co_await<A>) return operator co_await(static_cast<A&&>(a));
+  else return static_cast<A&&>(a);
 }
 
 /// await_suspend cannot be asked for here: it may take the handle of a particular promise. await_ready and await_resume tell
@@ -51,7 +49,8 @@ concept awaitable = requires(A&& a) { detail::get_awaiter(static_cast<A&&>(a)); 
 
 /// What `co_await` of an A yields.
 template <awaitable A>
-using await_result_t = decltype(std::declval<std::remove_reference_t<decltype(detail::get_awaiter(std::declval<A>()))>&>().await_resume());
+using await_result_t =
+    decltype(std::declval<std::remove_reference_t<decltype(detail::get_awaiter(std::declval<A>()))>&>().await_resume());
 
 /// A callable whose decayed copy takes these arguments, moved: f(args...). It computes, or gives something to await.
 template <class F, class... Args>

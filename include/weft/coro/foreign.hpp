@@ -17,7 +17,9 @@ namespace weft::detail {
 class homecoming {
  public:
   struct promise_type : cached_allocation {
-    homecoming get_return_object() noexcept { return homecoming(std::coroutine_handle<promise_type>::from_promise(*this)); }
+    homecoming get_return_object() noexcept {
+      return homecoming(std::coroutine_handle<promise_type>::from_promise(*this));
+    }
     std::suspend_always initial_suspend() const noexcept { return {}; }
     std::suspend_never final_suspend() const noexcept { return {}; }
     void return_void() const noexcept {}
@@ -108,14 +110,12 @@ class awaiter_reference {
 
 template <class A>
 auto promise_base::await_transform(A&& a) noexcept(native_awaitable<A>) {
-  static_assert(awaitable<A>, "co_await in a weft::task needs an awaitable: a task, a future, or anything with await_ready, "
-                              "await_suspend and await_resume, or with operator co_await");
-  if constexpr (!native_awaitable<A>)
-    return foreign_awaiter<A>(static_cast<A&&>(a));
-  else if constexpr (awaiter<A>)
-    return awaiter_reference<std::remove_reference_t<A>>(a);
-  else
-    return get_awaiter(static_cast<A&&>(a));
+  static_assert(awaitable<A>,
+                "co_await in a weft::task needs an awaitable: a task, a future, or anything with await_ready, "
+                "await_suspend and await_resume, or with operator co_await");
+  if constexpr (!native_awaitable<A>) return foreign_awaiter<A>(static_cast<A&&>(a));
+  else if constexpr (awaiter<A>) return awaiter_reference<std::remove_reference_t<A>>(a);
+  else return get_awaiter(static_cast<A&&>(a));
 }
 
 }  // namespace weft::detail

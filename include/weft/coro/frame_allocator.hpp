@@ -14,10 +14,8 @@ namespace weft::detail {
 }
 
 inline void deallocate_block(void* p, std::size_t bytes) noexcept {
-  if (worker* const self = current_worker())
-    self->blocks.deallocate(p, bytes);
-  else
-    block_classes::to_system(p);
+  if (worker* const self = current_worker()) self->blocks.deallocate(p, bytes);
+  else block_classes::to_system(p);
 }
 
 /// Inherited by what is born and dies often: operator new and delete through the cache.

@@ -27,7 +27,8 @@ struct completion {
 struct native_awaiter {};
 
 template <class A>
-concept native_awaitable = std::derived_from<std::remove_reference_t<decltype(get_awaiter(std::declval<A>()))>, native_awaiter>;
+concept native_awaitable =
+    std::derived_from<std::remove_reference_t<decltype(get_awaiter(std::declval<A>()))>, native_awaiter>;
 
 class promise_base : public cached_allocation, pinned {
  public:

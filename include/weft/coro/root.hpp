@@ -23,18 +23,14 @@ inline constexpr bool is_task<task<T>> = true;
 template <class A>
 task<await_result_t<A>> lift(A a) {
   [[maybe_unused]] int const keeps_gcc_12_sane = 0;
-  if constexpr (std::is_void_v<await_result_t<A>>)
-    co_await static_cast<A&&>(a);
-  else
-    co_return co_await static_cast<A&&>(a);
+  if constexpr (std::is_void_v<await_result_t<A>>) co_await static_cast<A&&>(a);
+  else co_return co_await static_cast<A&&>(a);
 }
 
 template <class A>
 task<await_result_t<A>> as_task(A&& a) {
-  if constexpr (is_task<std::remove_cvref_t<A>>)
-    return std::forward<A>(a);
-  else
-    return lift<std::remove_cvref_t<A>>(std::forward<A>(a));
+  if constexpr (is_task<std::remove_cvref_t<A>>) return std::forward<A>(a);
+  else return lift<std::remove_cvref_t<A>>(std::forward<A>(a));
 }
 
 /// A callable with its arguments, or an awaitable, kept until it has run to its end. run_now computes; make_task begins to wait.
@@ -48,14 +44,13 @@ class bound_work {
   explicit bound_work(Values&&... values) : parts_(std::in_place, std::forward<Values>(values)...) {}
 
   decltype(auto) run_now() {
-    return std::apply([](X& x, Args&... args) -> decltype(auto) { return std::invoke(std::move(x), std::move(args)...); }, *parts_);
+    return std::apply(
+        [](X& x, Args&... args) -> decltype(auto) { return std::invoke(std::move(x), std::move(args)...); }, *parts_);
   }
 
   task<result> make_task() {
-    if constexpr (sizeof...(Args) == 0 && awaitable<X>)
-      return as_task(std::move(std::get<0>(*parts_)));
-    else
-      return as_task(run_now());
+    if constexpr (sizeof...(Args) == 0 && awaitable<X>) return as_task(std::move(std::get<0>(*parts_)));
+    else return as_task(run_now());
   }
 
   /// Destroys the callable and its arguments: before anybody is told of the end.
@@ -110,7 +105,9 @@ class root : public ready_job, public completion, public epilogue, pinned {
   }
 
  private:
-  static void begin_from_queue(job* j, worker& self, job_order) noexcept { static_cast<root*>(static_cast<ready_job*>(j))->begin(self); }
+  static void begin_from_queue(job* j, worker& self, job_order) noexcept {
+    static_cast<root*>(static_cast<ready_job*>(j))->begin(self);
+  }
 
   static std::coroutine_handle<> at_end_of_task(completion* c) noexcept {
     current_worker()->next_epilogue = static_cast<root*>(c);

@@ -65,7 +65,6 @@ class blocking_run : end_and_result<result_of<X, Args...>>, root<X, Args...> {
   result run() {
     scheduler& home = this->home();
     worker* const self = current_worker();
-    home.require_open(self);
     home.root_started(self);
     if (self && &self->home == &home && self->kind != worker_kind::external) {
       // Its own pool: at once, on this stack.
@@ -73,10 +72,8 @@ class blocking_run : end_and_result<result_of<X, Args...>>, root<X, Args...> {
       if (!this->end.signalled()) block_worker(*self, [this] { this->end.wait(); });
     } else {
       home.submit(this);
-      if (self)
-        block_worker(*self, [this] { this->end.wait(); });
-      else
-        this->end.wait();
+      if (self) block_worker(*self, [this] { this->end.wait(); });
+      else this->end.wait();
     }
     return this->slot.take();
   }
@@ -90,7 +87,8 @@ class blocking_run : end_and_result<result_of<X, Args...>>, root<X, Args...> {
 
 template <class X, class... Args>
 result_of<X, Args...> run_on(scheduler& home, X&& x, Args&&... args) {
-  return blocking_run<std::decay_t<X>, std::decay_t<Args>...>(home, std::forward<X>(x), std::forward<Args>(args)...).run();
+  return blocking_run<std::decay_t<X>, std::decay_t<Args>...>(home, std::forward<X>(x), std::forward<Args>(args)...)
+      .run();
 }
 
 inline void submit_and_sleep(scheduler& home, function_ref<void()> call) { run_on(home, call); }

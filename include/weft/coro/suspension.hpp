@@ -26,7 +26,8 @@ class suspension : public resumption, pinned {
  public:
   void fire() noexcept {
     // acquire: E2. release: E1.
-    if (phase_.exchange(fired, memory_order_acq_rel) == armed) ambient->home->submit_woken(this);  // Past here *this may be gone.
+    if (phase_.exchange(fired, memory_order_acq_rel) == armed)
+      ambient->home->submit_woken(this);  // Past here *this may be gone.
   }
 
  protected:
@@ -61,10 +62,8 @@ class stoppable_suspension : public native_awaiter, public suspension {
     begin(task);
     if (!static_cast<Operation*>(this)->start()) return false;
     if (stop_state* const stop = ambient->stop) {
-      if (stop->add(on_stop_))
-        registered_in_ = stop;
-      else
-        ask_to_stop(&on_stop_);
+      if (stop->add(on_stop_)) registered_in_ = stop;
+      else ask_to_stop(&on_stop_);
     }
     return arm();
   }
@@ -78,7 +77,8 @@ class stoppable_suspension : public native_awaiter, public suspension {
 
  private:
   struct registration : stop_registration {
-    explicit registration(stoppable_suspension* s) noexcept : stop_registration(&stoppable_suspension::ask_to_stop), self(s) {}
+    explicit registration(stoppable_suspension* s) noexcept
+        : stop_registration(&stoppable_suspension::ask_to_stop), self(s) {}
     stoppable_suspension* self;
   };
 

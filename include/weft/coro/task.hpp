@@ -65,7 +65,7 @@ template <class T>
 class task_promise : public promise_base {
  public:
   template <class U = T>
-    requires std::is_constructible_v<T, U&&> || (std::is_reference_v<T> && std::is_convertible_v<U&&, T>)
+    requires std::is_constructible_v<T, U&&> || (std::is_reference_v<T> && std::is_convertible_v<U &&, T>)
   void return_value(U&& value) {
     result.set_value(std::forward<U>(value));
   }

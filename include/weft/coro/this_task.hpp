@@ -57,7 +57,9 @@ namespace this_task {
 ///   completes   when the others that were ready have had their turn
 ///   on stop     throws weft::stopped
 ///   resumes on  the pool it was awaited on
-[[nodiscard]] inline auto checkpoint() noexcept { return detail::yield_awaiter(detail::yield_awaiter::then::check_stop); }
+[[nodiscard]] inline auto checkpoint() noexcept {
+  return detail::yield_awaiter(detail::yield_awaiter::then::check_stop);
+}
 
 }  // namespace this_task
 }  // namespace weft

@@ -125,10 +125,8 @@ bool future<T>::wait_until(clock::time_point deadline) const {
       in_time = true;
     }
   };
-  if (self)
-    detail::block_worker(*self, wait);
-  else
-    wait();
+  if (self) detail::block_worker(*self, wait);
+  else wait();
   return in_time;
 }
 
@@ -136,7 +134,8 @@ template <class T>
 class future<T>::awaiter : public detail::stoppable_suspension<typename future<T>::awaiter>, detail::listener {
  public:
   explicit awaiter(future&& f) noexcept
-      : listener([](listener* l) noexcept { static_cast<awaiter*>(l)->fire(); }), state_((f.state(), std::move(f.state_))) {}
+      : listener([](listener* l) noexcept { static_cast<awaiter*>(l)->fire(); }),
+        state_((f.state(), std::move(f.state_))) {}
   // Moved only before it is awaited.
   awaiter(awaiter&& other) noexcept : awaiter(future(std::move(other.state_))) {}
 
@@ -161,7 +160,8 @@ template <class T = void>
 class promise {
  public:
   promise() : state_(new shared) {}
-  promise(promise&& other) noexcept : state_(std::exchange(other.state_, nullptr)), future_taken_(other.future_taken_) {}
+  promise(promise&& other) noexcept
+      : state_(std::exchange(other.state_, nullptr)), future_taken_(other.future_taken_) {}
   promise& operator=(promise&& other) noexcept {
     promise old(std::move(*this));
     state_ = std::exchange(other.state_, nullptr);

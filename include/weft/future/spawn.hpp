@@ -5,6 +5,7 @@
 #include <weft/future/future.hpp>
 #include <weft/sched/pool.hpp>
 
+#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -25,7 +26,8 @@ class spawned final : public future_state<result_of<X, Args...>>, public root<X,
  public:
   template <class... Values>
   explicit spawned(scheduler& home, Values&&... values)
-      : state(2, &home), root_type(home, &home.stop(), state::result(), &spawned::ended, std::forward<Values>(values)...) {
+      : state(2, &home),
+        root_type(home, &home.stop(), state::result(), &spawned::ended, std::forward<Values>(values)...) {
     static_cast<ready_job*>(this)->act = &spawned::begin_unless_begun;
   }
 
@@ -40,10 +42,8 @@ class spawned final : public future_state<result_of<X, Args...>>, public root<X,
  private:
   static void begin_unless_begun(job* j, worker& self, job_order) noexcept {
     auto* const me = static_cast<spawned*>(static_cast<ready_job*>(j));
-    if (me->begun_.exchange(true, memory_order_relaxed))
-      me->release();
-    else
-      me->begin(self);
+    if (me->begun_.exchange(true, memory_order_relaxed)) me->release();
+    else me->begin(self);
   }
 
   static void ended(root_type* r, worker& self) noexcept {
@@ -56,12 +56,27 @@ class spawned final : public future_state<result_of<X, Args...>>, public root<X,
   atomic<bool> begun_{false};
 };
 
+/// A root that is about to start, counted: no longer if something throws before it is kept.
+class counted_root : pinned {
+ public:
+  explicit counted_root(scheduler& home) : home_(home), self_(current_worker()) { home.root_started(self_); }
+  ~counted_root() {
+    if (!kept_) home_.root_ended(self_);
+  }
+  void keep() noexcept { kept_ = true; }
+
+ private:
+  scheduler& home_;
+  worker* self_;
+  bool kept_ = false;
+};
+
 template <class X, class... Args>
 future<result_of<X, Args...>> spawn_on(scheduler& home, X&& x, Args&&... args) {
-  worker* const self = current_worker();
-  home.require_open(self);
-  auto* const s = new spawned<std::decay_t<X>, std::decay_t<Args>...>(home, std::forward<X>(x), std::forward<Args>(args)...);
-  home.root_started(self);
+  counted_root counted(home);
+  auto* const s =
+      new spawned<std::decay_t<X>, std::decay_t<Args>...>(home, std::forward<X>(x), std::forward<Args>(args)...);
+  counted.keep();
   home.submit(s);
   return future_access::make(state_pointer<result_of<X, Args...>>(s));
 }
@@ -87,31 +102,31 @@ class chained : public listener, public cached_allocation {
  public:
   using work = continuation<T, F>;
 
+  explicit chained(scheduler& home) noexcept : listener(&chained::go), home_(home) {}
+
   static auto start(scheduler& home, state_pointer<T> before, F f) {
     auto& watched = *before;
-    worker* const self = current_worker();
-    home.require_open(self);
-    auto* const s = new spawned<work>(home, work{std::move(before), std::move(f)});
-    auto result = future_access::make(state_pointer<result_of<work>>(s));
-    home.root_started(self);
-    auto* const c = new chained(home, *s);
-    if (!watched.attach(*c)) c->notify(c);
+    counted_root counted(home);
+    auto c = std::make_unique<chained>(home);
+    c->next_ = new spawned<work>(home, work{std::move(before), std::move(f)});
+    auto result = future_access::make(state_pointer<result_of<work>>(c->next_));
+    counted.keep();
+    listener* const waiting = c.release();
+    if (!watched.attach(*waiting)) waiting->notify(waiting);
     return result;
   }
 
  private:
-  chained(scheduler& home, spawned<work>& next) noexcept : listener(&chained::go), home_(home), next_(next) {}
-
   static void go(listener* l) noexcept {
     auto* const me = static_cast<chained*>(l);
     scheduler& home = me->home_;
-    ready_job* const next = &me->next_;
+    ready_job* const next = me->next_;
     delete me;
     home.submit_woken(next);
   }
 
   scheduler& home_;
-  spawned<work>& next_;
+  spawned<work>* next_ = nullptr;
 };
 
 }  // namespace detail

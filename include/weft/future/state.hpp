@@ -43,7 +43,8 @@ class future_state : public cached_allocation, pinned {
   [[nodiscard]] bool attach(listener& l) noexcept {
     std::uintptr_t expected = 0;
     // release: E1. acquire: E2.
-    return word_.compare_exchange_strong(expected, reinterpret_cast<std::uintptr_t>(&l), memory_order_release, memory_order_acquire);
+    return word_.compare_exchange_strong(expected, reinterpret_cast<std::uintptr_t>(&l), memory_order_release,
+                                         memory_order_acquire);
   }
 
   /// True: the listener will not be called. False: it has been or is being called.
@@ -82,7 +83,8 @@ class future_state : public cached_allocation, pinned {
 
   // A failure that nobody has taken, and nobody can take now, goes to the pool's handler.
   void end() noexcept {
-    if (std::exception_ptr failure = result_.failure(); failure && reporter_ && !is_stopped(failure)) reporter_->report(std::move(failure));
+    if (std::exception_ptr failure = result_.failure(); failure && reporter_ && !is_stopped(failure))
+      reporter_->report(std::move(failure));
     delete this;
   }
 

@@ -35,7 +35,8 @@ class file {
   /// auto f = co_await file::open(path, file_mode::read);
   [[nodiscard]] static task<file> open(std::string path, file_mode mode) {
     file opened(std::move(path));
-    auto call = blocking([&opened, mode] { opened.shared_->handle = detail::file_handle::open(opened.path(), flags(mode)); });
+    auto call =
+        blocking([&opened, mode] { opened.shared_->handle = detail::file_handle::open(opened.path(), flags(mode)); });
     co_await std::move(call);
     co_return opened;
   }
@@ -83,16 +84,11 @@ class file {
 
   static int flags(file_mode mode) noexcept {
     switch (mode) {
-      case file_mode::read:
-        return O_RDONLY;
-      case file_mode::write:
-        return O_WRONLY | O_CREAT | O_TRUNC;
-      case file_mode::read_write:
-        return O_RDWR;
-      case file_mode::create:
-        return O_RDWR | O_CREAT | O_EXCL;
-      case file_mode::append:
-        return O_WRONLY | O_CREAT | O_APPEND;
+      case file_mode::read: return O_RDONLY;
+      case file_mode::write: return O_WRONLY | O_CREAT | O_TRUNC;
+      case file_mode::read_write: return O_RDWR;
+      case file_mode::create: return O_RDWR | O_CREAT | O_EXCL;
+      case file_mode::append: return O_WRONLY | O_CREAT | O_APPEND;
     }
     return O_RDONLY;
   }

@@ -34,7 +34,8 @@ clock::time_point deadline_after(std::chrono::duration<Rep, Period> d) noexcept 
   if (d <= d.zero()) return now;
   using seconds = std::chrono::duration<double>;
   auto const left = clock::time_point::max() - now;
-  if (std::chrono::duration_cast<seconds>(d) >= std::chrono::duration_cast<seconds>(left)) return clock::time_point::max();
+  if (std::chrono::duration_cast<seconds>(d) >= std::chrono::duration_cast<seconds>(left))
+    return clock::time_point::max();
   return now + std::chrono::ceil<clock::duration>(d);
 }
 

@@ -1,6 +1,10 @@
 // A file descriptor that closes itself, and the blocking calls on files, whole: no short reads, no EINTR.
 #pragma once
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -8,10 +12,6 @@
 #include <string>
 #include <system_error>
 #include <utility>
-
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace weft::detail {
 

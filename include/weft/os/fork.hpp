@@ -3,9 +3,9 @@
 
 #include <weft/base/config.hpp>
 
-#include <atomic>
-
 #include <pthread.h>
+
+#include <atomic>
 
 namespace weft::detail {
 

@@ -16,6 +16,7 @@
 
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -45,6 +46,9 @@ inline void futex_wake(std::atomic<std::uint32_t>& word, int count) noexcept {
 }
 
 inline void futex_wake_all(std::atomic<std::uint32_t>& word) noexcept { futex_wake(word, INT_MAX); }
+
+/// For a wait of a few instructions on a thread that may have been preempted in them.
+inline void give_way() noexcept { ::sched_yield(); }
 
 /// Never inlined: compilers keep pthread_self() across a suspension, where the thread may have changed.
 [[gnu::noinline]] inline std::uintptr_t this_thread_identity() noexcept {

@@ -14,9 +14,11 @@ namespace weft::detail {
 /// so on down to a page.
 class reserved_pages : pinned {
  public:
-  explicit reserved_pages(std::size_t bytes) {
-    for (; bytes >= 4096; bytes /= 4) {
-      void* const p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  explicit reserved_pages(std::size_t wished) {
+    constexpr std::size_t page = 4096;
+    for (std::size_t bytes = (wished + page - 1) / page * page; bytes >= page; bytes /= 4) {
+      void* const p =
+          ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
       if (p != MAP_FAILED) {
         data_ = p;
         size_ = bytes;

@@ -3,8 +3,8 @@
 
 #include <weft/base/utility.hpp>
 #include <weft/coro/concepts.hpp>
-#include <weft/parallel/indexed.hpp>
 #include <weft/parallel/in_flight.hpp>
+#include <weft/parallel/indexed.hpp>
 #include <weft/parallel/range_split.hpp>
 
 #include <concepts>
@@ -89,14 +89,17 @@ task<> parallel_for(First first, Last last, Body body, loop_options options = {}
   using index = std::common_type_t<First, Last>;
   auto const from = static_cast<index>(first), to = static_cast<index>(last);
   auto const count = from < to ? static_cast<std::size_t>(to - from) : std::size_t{0};
-  auto each = [&body, from](std::size_t i) { return std::invoke(body, static_cast<index>(from + static_cast<index>(i))); };
+  auto each = [&body, from](std::size_t i) {
+    return std::invoke(body, static_cast<index>(from + static_cast<index>(i)));
+  };
   co_await detail::keep_in_flight(count, options.limit, each);
 }
 
 template <std::ranges::forward_range R, class Body>
   requires detail::waiting_body<Body, std::ranges::range_reference_t<R>>
 auto parallel_for(R&& range, Body&& body, loop_options options = {}) {
-  return detail::for_waiting(std::views::all(std::forward<R>(range)), std::decay_t<Body>(std::forward<Body>(body)), options);
+  return detail::for_waiting(std::views::all(std::forward<R>(range)), std::decay_t<Body>(std::forward<Body>(body)),
+                             options);
 }
 
 }  // namespace weft

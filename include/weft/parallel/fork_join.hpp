@@ -104,7 +104,8 @@ inline results<kept_result<F>, kept_result<G>> fork_join_two(worker& self, F& f,
     kept_result<F> a = call(f);
     return pair{static_cast<kept_result<F>&&>(a), call(g)};
   }
-  if (self.deque.wanted()) [[unlikely]] self.home.share(self);
+  if (self.deque.wanted()) [[unlikely]]
+    self.home.share(self);
   auto left = [&]() -> kept_result<F> {
     if constexpr (std::is_nothrow_invocable_v<F&>) {
       return call(f);
@@ -118,7 +119,8 @@ inline results<kept_result<F>, kept_result<G>> fork_join_two(worker& self, F& f,
     }
   };
   kept_result<F> a = left();
-  if (self.deque.pop()) [[likely]] return pair{static_cast<kept_result<F>&&>(a), call(g)};
+  if (self.deque.pop()) [[likely]]
+    return pair{static_cast<kept_result<F>&&>(a), call(g)};
   return pair{static_cast<kept_result<F>&&>(a), right.join_taken(self)};
 }
 
@@ -186,10 +188,12 @@ template <class R, class Call>
 template <class... F>
   requires(sizeof...(F) >= 2) && (computing<F&> && ...)
 inline auto fork_join(F&&... f) {
-  static_assert(sizeof...(F) <= 16, "fork_join takes 2 to 16 callables; for more, give a range: parallel_for or parallel_map");
+  static_assert(sizeof...(F) <= 16,
+                "fork_join takes 2 to 16 callables; for more, give a range: parallel_for or parallel_map");
   using all = results<detail::kept_result<F>...>;
   detail::worker* const self = detail::current_worker_inline();
-  if (self) [[likely]] return detail::fork_join_on(*self, f...);
+  if (self) [[likely]]
+    return detail::fork_join_on(*self, f...);
   return detail::as_worker<all>([&](detail::worker& w) -> all { return detail::fork_join_on(w, f...); });
 }
 

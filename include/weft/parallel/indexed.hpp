@@ -35,10 +35,8 @@ class indexed : pinned {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
   reference operator[](std::size_t i) const {
-    if constexpr (random_access<R>)
-      return begin_[static_cast<std::ranges::range_difference_t<R>>(i)];
-    else
-      return *places_[i];
+    if constexpr (random_access<R>) return begin_[static_cast<std::ranges::range_difference_t<R>>(i)];
+    else return *places_[i];
   }
 
  private:

@@ -26,7 +26,8 @@ using mapped = std::decay_t<std::invoke_result_t<F&, std::ranges::range_referenc
 /// Values that come into being in any order. Those that can be made beforehand are assigned in place; others stand in optionals.
 template <class T>
 class unordered_results {
-  static constexpr bool in_place = std::default_initializable<T> && std::is_move_assignable_v<T> && !std::same_as<T, bool>;
+  static constexpr bool in_place =
+      std::default_initializable<T> && std::is_move_assignable_v<T> && !std::same_as<T, bool>;
 
  public:
   explicit unordered_results(std::size_t count) : values_(count) {}
@@ -59,10 +60,8 @@ auto map_waiting(View range, F f, loop_options options)
   unordered_results<std::decay_t<unit_if_void<value>>> results(elements.size());
   auto each = [&f, &elements, &results](std::size_t i) -> task<> {
     auto operation = std::invoke(f, elements[i]);
-    if constexpr (std::is_void_v<value>)
-      co_await std::move(operation);
-    else
-      results.set(i, co_await std::move(operation));
+    if constexpr (std::is_void_v<value>) co_await std::move(operation);
+    else results.set(i, co_await std::move(operation));
   };
   co_await keep_in_flight(elements.size(), options.limit, each);
   co_return results.take();
@@ -77,7 +76,8 @@ template <std::ranges::forward_range R, class F>
   requires detail::computing_body<F, std::ranges::range_reference_t<R>>
 [[nodiscard]] auto parallel_map(R&& range, F&& f, loop_options options = {}) {
   using value = detail::mapped<F, R>;
-  static_assert(!std::is_void_v<value>, "parallel_map needs a function that returns something; use parallel_for for one that does not");
+  static_assert(!std::is_void_v<value>,
+                "parallel_map needs a function that returns something; use parallel_for for one that does not");
   detail::indexed<std::remove_reference_t<R>> const elements(range);
   detail::unordered_results<value> results(elements.size());
   detail::for_indices(elements.size(), options, [&](std::size_t i) { results.set(i, std::invoke(f, elements[i])); });

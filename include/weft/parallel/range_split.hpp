@@ -19,7 +19,8 @@ namespace weft {
 
 /// How a loop is run. All numbers are elements; 0: found by itself.
 struct loop_options {
-  std::size_t grain = 0;  ///< elements in a chunk: the least that is given away, and what runs between two looks at the stop token
+  std::size_t grain =
+      0;  ///< elements in a chunk: the least that is given away, and what runs between two looks at the stop token
   std::size_t limit = 0;  ///< waiting bodies in flight, at most; 0: 1024. Computing bodies: not used
 };
 
@@ -28,10 +29,11 @@ namespace detail {
 /// What a loop does with a range of indices: `run` adds elements [first, last) to an accumulator, `combine` adds to the accumulator
 /// of a range that of the range right of it. An accumulator is made empty.
 template <class Work>
-concept loop_work = std::default_initializable<typename Work::accumulator> && requires(Work& w, typename Work::accumulator& a) {
-  w.run(a, std::size_t{}, std::size_t{});
-  w.combine(a, std::move(a));
-};
+concept loop_work =
+    std::default_initializable<typename Work::accumulator> && requires(Work& w, typename Work::accumulator& a) {
+      w.run(a, std::size_t{}, std::size_t{});
+      w.combine(a, std::move(a));
+    };
 
 // Chunks begin with one element and double until one takes 10 µs, so that the clock and the stop token cost nothing against the
 // body; they shrink where one takes more than 50. Splitting is asked for, never assumed: a worker that searches, sleeps or is
@@ -71,7 +73,8 @@ class range_loop : pinned {
   }
 
   static void check_stop(worker& self) {
-    if (self.current && self.current->stop && self.current->stop->stop_requested()) [[unlikely]] throw stopped{};
+    if (self.current && self.current->stop && self.current->stop->stop_requested()) [[unlikely]]
+      throw stopped{};
   }
 
   /// The far half of a range, as a job in the frame of whoever runs the near half.
@@ -155,15 +158,14 @@ class range_loop : pinned {
         work_.run(result, first, first + here);
         auto const took = ticks() - begun;
         spent += took;
-        if (took < short_chunk)
-          chunk *= 2;
-        else if (took > long_chunk && chunk > 1)
-          chunk /= 2;
+        if (took < short_chunk) chunk *= 2;
+        else if (took > long_chunk && chunk > 1) chunk /= 2;
       }
       done += here;
       first += here;
     }
-    if (grain_ == 0 && all != 0 && done == all) self.loops.remember(key(), static_cast<float>(spent) / static_cast<float>(done));
+    if (grain_ == 0 && all != 0 && done == all)
+      self.loops.remember(key(), static_cast<float>(spent) / static_cast<float>(done));
   }
 
   Work& work_;

@@ -18,7 +18,8 @@ namespace detail {
 
 /// May the sum of these be taken in several interleaved parts? Arithmetic addition is commutative.
 template <class T, class Op>
-inline constexpr bool lanes_allowed = std::is_arithmetic_v<T> && (std::same_as<Op, std::plus<>> || std::same_as<Op, std::plus<T>>);
+inline constexpr bool lanes_allowed =
+    std::is_arithmetic_v<T> && (std::same_as<Op, std::plus<>> || std::same_as<Op, std::plus<T>>);
 
 /// Folds each(first) … each(last − 1) from the left.
 template <class T, class Op, class Each>
@@ -36,7 +37,8 @@ class reduce_work {
         T sums[lanes] = {};
         auto i = first;
         for (; last - i >= lanes; i += lanes)
-          for (std::size_t lane = 0; lane < lanes; ++lane) sums[lane] = static_cast<T>(sums[lane] + static_cast<T>(each_(i + lane)));
+          for (std::size_t lane = 0; lane < lanes; ++lane)
+            sums[lane] = static_cast<T>(sums[lane] + static_cast<T>(each_(i + lane)));
         for (std::size_t width = lanes / 2; width != 0; width /= 2)
           for (std::size_t lane = 0; lane < width; ++lane) sums[lane] = static_cast<T>(sums[lane] + sums[lane + width]);
         for (; i != last; ++i) sums[0] = static_cast<T>(sums[0] + static_cast<T>(each_(i)));
@@ -52,10 +54,8 @@ class reduce_work {
 
   void combine(accumulator& a, accumulator&& right) {
     if (!right) return;
-    if (a)
-      a = std::invoke(op_, std::move(*a), std::move(*right));
-    else
-      a = std::move(right);
+    if (a) a = std::invoke(op_, std::move(*a), std::move(*right));
+    else a = std::move(right);
   }
 
  private:

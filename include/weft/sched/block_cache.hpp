@@ -22,7 +22,9 @@ struct block_classes {
   static constexpr std::size_t step = 64, count = 16;
   static constexpr std::size_t batch = 32;
 
-  static constexpr std::size_t class_of(std::size_t bytes) noexcept { return (bytes + step - 1) / step; }
+  static constexpr std::size_t class_of(std::size_t bytes) noexcept {
+    return bytes == 0 ? 1 : (bytes + step - 1) / step;
+  }
   static constexpr bool cached(std::size_t bytes) noexcept { return !address_sanitized && class_of(bytes) <= count; }
   static void* from_system(std::size_t bytes) { return ::operator new(class_of(bytes) * step); }
   static void to_system(void* p) noexcept { ::operator delete(p); }
@@ -86,7 +88,8 @@ class block_cache : pinned {
   void deallocate(void* p, std::size_t bytes) noexcept {
     if (!block_classes::cached(bytes)) return block_classes::to_system(p);
     list& l = lists_[block_classes::class_of(bytes) - 1];
-    if (l.size == block_classes::batch) [[unlikely]] spill(l, block_classes::class_of(bytes));
+    if (l.size == block_classes::batch) [[unlikely]]
+      spill(l, block_classes::class_of(bytes));
     l.active = ::new (p) free_block{l.active};
     ++l.size;
   }

@@ -41,37 +41,23 @@ class blocking_threads : pinned {
 
   /// An error where the call could not be begun by any thread, now or later; the call is the caller's again.
   [[nodiscard]] std::error_code submit(blocking_call& call) noexcept {
-    std::unique_ptr<one_thread> fresh;
     intrusive_list<one_thread> ended;
+    std::error_code error;
     {
       small_lock const guard(lock_);
       calls_.push_back(&call);
       ++queued_;
-      if (queued_ > free_ && running_ < most_) {
-        fresh.reset(new (std::nothrow) one_thread(*this));
-        if (fresh) {
-          ++running_;
-          ++free_;
-          all_.push_back(fresh.get());
-        }
+      if (queued_ > free_ && running_ < most_) error = start_thread();
+      if (running_ == 0) {
+        calls_.remove(&call);
+        --queued_;
+        return error;
       }
       while (one_thread* const t = ended_.pop_front()) ended.push_back(t);
     }
-    while (one_thread* const t = ended.pop_front()) end(t);
     work_.notify_one();
-    if (!fresh) return any_thread_or_take_back(call, std::make_error_code(std::errc::not_enough_memory));
-    auto const error = fresh->handle.try_start({.name = name_}, *fresh);
-    if (!error) {
-      fresh.release();
-      return {};
-    }
-    {
-      small_lock const guard(lock_);
-      --running_;
-      --free_;
-      all_.remove(fresh.get());
-    }
-    return any_thread_or_take_back(call, error);
+    while (one_thread* const t = ended.pop_front()) end(t);
+    return {};
   }
 
   /// True: the call had not begun and never will; it is the caller's again.
@@ -104,12 +90,16 @@ class blocking_threads : pinned {
     delete t;
   }
 
-  std::error_code any_thread_or_take_back(blocking_call& call, std::error_code error) noexcept {
-    small_lock const guard(lock_);
-    if (running_ != 0 || !call.linked()) return {};
-    calls_.remove(&call);
-    --queued_;
-    return error;
+  // With lock_ held: a thread that nobody knows of yet cannot end, and one that was not created has promised nothing.
+  std::error_code start_thread() noexcept {
+    std::unique_ptr<one_thread> t(new (std::nothrow) one_thread(*this));
+    if (!t) return std::make_error_code(std::errc::not_enough_memory);
+    auto const error = t->handle.try_start({.name = name_}, *t);
+    if (error) return error;
+    ++running_;
+    ++free_;
+    all_.push_back(t.release());
+    return {};
   }
 
   // free_ counts the threads that are not inside a call, whether they sleep or are on their way here.

@@ -28,10 +28,8 @@ void submit_and_sleep(scheduler& home, function_ref<void()> call);
 [[gnu::noinline]] inline void join_default_pool(function_ref<void()> call) {
   scheduler& home = scheduler_of(default_pool());
   external_membership const membership(home);
-  if (membership.joined())
-    call();
-  else
-    submit_and_sleep(home, call);
+  if (membership.joined()) call();
+  else submit_and_sleep(home, call);
 }
 
 }  // namespace weft::detail

@@ -10,22 +10,27 @@
 
 namespace weft::detail {
 
-//   word_      | joining | sleeping | searching |   16 bits each
-//   asleep_    a bit for every worker: set by itself before it is counted as sleeping, cleared by whoever claims it
+//   word_        | joining | sleeping | searching |   16 bits each
+//   asleep_      a bit for every worker: it is to sleep on
+//   claimable_   a bit for every worker: it is counted as sleeping, and whoever lowers the count may take it
 //
-//   step of a worker                             word_                       bit
+//   step of a worker                             word_                        claimable_       asleep_
 //   runs out of work                             searching + 1
 //   finds some                                   searching − 1
-//   finds none, announces sleep                  searching − 1, sleeping + 1  set before
+//   finds none, announces sleep                  searching − 1, sleeping + 1  set before       set before
 //   step of a waker
-//   claims a sleeper, who wakes as a searcher    sleeping − 1, searching + 1  cleared after
+//   claims a sleeper, who wakes as a searcher    sleeping − 1, searching + 1  cleared after    cleared after that
+//   step of a plain thread that joins in
+//   holds a sleeper, who sleeps on               sleeping − 1                 cleared after
+//   puts it back                                 sleeping + 1                 set before
 //
 //   E1  seq_cst on both sides: a producer makes work visible, then reads word_; a worker changes word_, then looks at all work.
 //       Producer first: the worker's look sees the work. Worker first: the producer sees the sleeper, and claims one.
-//   E2  a waker's release of the bit → the sleeper's acquire
+//   E2  a waker's release of asleep_ → the sleeper's acquire
 //
-// There are never fewer set bits than sleepers counted, because the bit is set before and cleared after: a claimer that has
-// lowered the count finds a bit.
+// There are never fewer claimable bits than sleepers counted, because a bit is set before and cleared after: whoever has lowered
+// the count finds one. A sleeper wakes for nothing but its bit in asleep_, which only a claim clears, so it never takes itself
+// for a searcher that nobody has counted.
 /// Any thread.
 class idle_set : pinned {
  public:
@@ -53,7 +58,8 @@ class idle_set : pinned {
 
   /// The searcher `index` is about to sleep. It looks at all work once more after this.
   void announce_sleep(unsigned index) noexcept {
-    set_bit(index);
+    asleep_[index / 64].fetch_or(bit(index), memory_order_relaxed);
+    claimable_[index / 64].fetch_or(bit(index), memory_order_seq_cst);
     word_.fetch_add(sleeping_one - searching_one, memory_order_seq_cst);  // E1.
   }
 
@@ -72,7 +78,10 @@ class idle_set : pinned {
       if (field(seen, sleeping_one) == 0) return nobody;
       if (when == claim::unless_searching && field(seen, searching_one) != 0) return nobody;
     } while (!word_.compare_exchange_weak(seen, seen - sleeping_one + searching_one, memory_order_seq_cst));
-    return take_bit(favourite, last_choice);
+    auto const index = take_bit(favourite, last_choice);
+    asleep_[static_cast<unsigned>(index) / 64].fetch_and(~bit(static_cast<unsigned>(index)),
+                                                         memory_order_release);  // release: E2.
+    return index;
   }
 
   /// Takes a sleeper out of the set without waking it, if more than `keep` sleep: nobody is to wake it until put_back.
@@ -86,38 +95,43 @@ class idle_set : pinned {
 
   /// The caller looks at all work after this, as after announce_sleep.
   void put_back(unsigned index) noexcept {
-    set_bit(index);
+    claimable_[index / 64].fetch_or(bit(index), memory_order_seq_cst);
     word_.fetch_add(sleeping_one, memory_order_seq_cst);  // E1.
   }
 
+  /// A seq_cst step between what the caller did and what it looks at next, for those who neither begin nor end to search.
+  void synchronise() noexcept { word_.fetch_add(0, memory_order_seq_cst); }
+
   /// Any sleeper, left asleep: somebody to nudge. A hint.
   [[nodiscard]] int some_sleeper() const noexcept {
-    for (unsigned w = 0; w < asleep_.size(); ++w)
-      if (auto const bits = asleep_[w].load(memory_order_seq_cst)) return static_cast<int>(w * 64) + std::countr_zero(bits);
+    for (unsigned w = 0; w < claimable_.size(); ++w)
+      if (auto const bits = claimable_[w].load(memory_order_seq_cst))
+        return static_cast<int>(w * 64) + std::countr_zero(bits);
     return nobody;
   }
 
  private:
-  static constexpr std::uint64_t searching_one = 1, sleeping_one = std::uint64_t{1} << 16, joining_one = std::uint64_t{1} << 32;
+  static constexpr std::uint64_t searching_one = 1, sleeping_one = std::uint64_t{1} << 16,
+                                 joining_one = std::uint64_t{1} << 32;
 
   static unsigned field(std::uint64_t word, std::uint64_t one) noexcept {
     return static_cast<unsigned>((word / one) & 0xFFFF);
   }
   static std::uint64_t bit(unsigned index) noexcept { return std::uint64_t{1} << (index % 64); }
 
-  void set_bit(unsigned index) noexcept { asleep_[index / 64].fetch_or(bit(index), memory_order_seq_cst); }
-
   bool clear_bit(unsigned index) noexcept {
-    return (asleep_[index / 64].fetch_and(~bit(index), memory_order_acq_rel) & bit(index)) != 0;  // release: E2.
+    // acquire: what the sleeper did before it announced itself comes before what its claimer does to it.
+    return (claimable_[index / 64].fetch_and(~bit(index), memory_order_acquire) & bit(index)) != 0;
   }
 
   // The caller has lowered the count, so there is a bit for it, if not in this round then in the next.
   int take_bit(int favourite, int last_choice) noexcept {
     if (favourite != nobody && clear_bit(static_cast<unsigned>(favourite))) return favourite;
     for (;;) {
-      for (unsigned w = 0; w < asleep_.size(); ++w) {
-        auto bits = asleep_[w].load(memory_order_relaxed);
-        if (last_choice != nobody && static_cast<unsigned>(last_choice) / 64 == w) bits &= ~bit(static_cast<unsigned>(last_choice));
+      for (unsigned w = 0; w < claimable_.size(); ++w) {
+        auto bits = claimable_[w].load(memory_order_relaxed);
+        if (last_choice != nobody && static_cast<unsigned>(last_choice) / 64 == w)
+          bits &= ~bit(static_cast<unsigned>(last_choice));
         for (; bits != 0; bits &= bits - 1) {
           auto const index = w * 64 + static_cast<unsigned>(std::countr_zero(bits));
           if (clear_bit(index)) return static_cast<int>(index);
@@ -128,6 +142,7 @@ class idle_set : pinned {
   }
 
   alignas(cache_line) atomic<std::uint64_t> word_{0};
+  alignas(cache_line) std::array<atomic<std::uint64_t>, capacity / 64> claimable_{};
   alignas(cache_line) std::array<atomic<std::uint64_t>, capacity / 64> asleep_{};
 };
 

@@ -68,7 +68,7 @@ class forked : public job, pinned {
       auto const s = state_.load(memory_order_acquire);  // acquire: E1.
       if (s & (done | returned)) return;
       if (s >> holder_shift) break;
-      relax();
+      give_way();
     }
     // stop_ lives until the owner ends it, so a thief that ends meanwhile does no harm.
     stop_.request_stop();
@@ -100,8 +100,7 @@ inline bool forked::help(worker& self, holder who) noexcept {
     if (thief.running.load(memory_order_relaxed) != who.word) return false;
     job* taken = nullptr;
     switch (thief.deque.steal(taken)) {
-      case stolen::lost_race:
-        return true;
+      case stolen::lost_race: return true;
       case stolen::item: {
         auto* const outer_victim = std::exchange(self.victim, &thief);
         // Relaxed: the exchange in steal has acquired what the thief did before it published the item.
@@ -120,8 +119,7 @@ inline bool forked::help(worker& self, holder who) noexcept {
         self.victim = outer_victim;
         return true;
       }
-      case stolen::empty:
-        break;
+      case stolen::empty: break;
     }
     // acquire: with what it waits for, that it was still running `who`.
     holder const next{thief.waiting_for.load(memory_order_acquire)};
@@ -141,7 +139,8 @@ inline bool forked::help(worker& self, holder who) noexcept {
     if (s & (done | returned)) break;
     holder const who{s >> holder_shift};
     // release: whoever reads it and then our `running` sees which job this wait belongs to.
-    if (who && self.waiting_for.load(memory_order_relaxed) != who.word) self.waiting_for.store(who.word, memory_order_release);
+    if (who && self.waiting_for.load(memory_order_relaxed) != who.word)
+      self.waiting_for.store(who.word, memory_order_release);
     if (who && help(self, who)) spin = 0;
     relax();
   }
@@ -149,9 +148,13 @@ inline bool forked::help(worker& self, holder who) noexcept {
   if (!(s & (done | returned))) {
     s = state_.fetch_or(waiting_bit, memory_order_acq_rel);  // release: E3. acquire: E2.
     self.joins_parked.add();
-    while (!(s & (done | returned))) {
-      self.sleep.park();
-      s = state_.load(memory_order_acquire);  // acquire: E2.
+    if (!(s & (done | returned))) {
+      block_worker(self, [&] {
+        while (!(s & (done | returned))) {
+          self.sleep.park();
+          s = state_.load(memory_order_acquire);  // acquire: E2.
+        }
+      });
     }
   }
   self.waiting_for.store(0, memory_order_relaxed);

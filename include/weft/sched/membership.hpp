@@ -6,6 +6,8 @@
 #include <weft/sched/blocking_threads.hpp>
 #include <weft/sched/run_loop.hpp>
 
+#include <sched.h>
+
 #include <memory>
 #include <new>
 #include <stdexcept>
@@ -19,13 +21,15 @@ namespace weft::detail {
 inline scheduler::scheduler(options const& o, pool& face)
     : options_(o), name_(o.name), face_(face), generation_(fork_generation.load(std::memory_order_relaxed)) {
   reserve_.reserve(idle_set::capacity);
+  threadless_.reserve(idle_set::capacity);
   threads_.reserve(idle_set::capacity);
-  std::error_code error;
-  while (size_ < o.workers && !error) {
+  auto error = std::make_error_code(std::errc::not_enough_memory);
+  while (size_ < o.workers) {
     worker* const w = add_worker(worker_kind::regular);
     if (!w) break;
     error = start_thread(*w);
-    if (!error) ++size_;
+    if (error) break;
+    ++size_;
   }
   if (size_ == 0) {
     for (auto& w : workers_) delete w.load(memory_order_relaxed);
@@ -37,6 +41,11 @@ inline scheduler::scheduler(options const& o, pool& face)
 }
 
 inline scheduler::~scheduler() {
+  if (generation_ != fork_generation.load(std::memory_order_relaxed)) {
+    // In a child made by fork() the threads do not exist, and may have held any lock when they ceased to: nothing is touched.
+    for (auto& t : threads_) static_cast<void>(t.release());
+    return;
+  }
   delete driver_.load(memory_order_acquire);                     // acquire: install_driver.
   delete blocking_.load(memory_order_acquire);                   // acquire: blocking().
   for (auto& w : workers_) delete w.load(memory_order_acquire);  // acquire: add_worker.
@@ -53,8 +62,8 @@ inline worker* scheduler::add_worker(worker_kind kind) noexcept {
     return nullptr;
   }
   w->kind = kind;
-  workers_[index].store(w, memory_order_release);          // release → worker_at's acquire: *w.
-  worker_count_.store(index + 1, memory_order_seq_cst);    // release → worker_count's acquire: the slot.
+  workers_[index].store(w, memory_order_release);        // release → worker_at's acquire: *w.
+  worker_count_.store(index + 1, memory_order_seq_cst);  // release → worker_count's acquire: the slot.
   return w;
 }
 
@@ -63,8 +72,12 @@ inline std::error_code scheduler::start_thread(worker& w) noexcept {
   if (!t) return std::make_error_code(std::errc::not_enough_memory);
   thread_options o{.name = name_};
   if (options_.pin == pinning::on && w.kind == worker_kind::regular) {
-    auto const cpus = allowed_cpus();
-    o.cpu = cpus[w.index % cpus.size()];
+    try {
+      auto const cpus = allowed_cpus();
+      o.cpu = cpus[w.index % cpus.size()];
+    } catch (std::bad_alloc const&) {
+      return std::make_error_code(std::errc::not_enough_memory);
+    }
   }
   small_lock const guard(threads_lock_);
   auto const error = t->handle.try_start(o, *t);
@@ -74,13 +87,8 @@ inline std::error_code scheduler::start_thread(worker& w) noexcept {
 
 inline void scheduler::require_this_process() const {
   if (generation_ != fork_generation.load(std::memory_order_relaxed))
-    throw std::logic_error("weft::pool: inherited through fork(): its threads are the parent's; make a pool of your own");
-}
-
-inline void scheduler::require_open(worker* self) const {
-  require_this_process();
-  if (closing() && !(self && &self->home == this))
-    throw std::logic_error("weft::pool: nothing can be started on a pool that has been shut down");
+    throw std::logic_error(
+        "weft::pool: inherited through fork(): its threads are the parent's; make a pool of your own");
 }
 
 // ── plain threads that join in ──
@@ -92,7 +100,8 @@ inline worker* scheduler::enter_external() {
   for (unsigned i = size_; i < count && !mine; ++i) {
     bool free = true;
     // acquire: leave_external's release, the slot as its last user left it.
-    if (external_free_[i].load(memory_order_relaxed) && external_free_[i].compare_exchange_strong(free, false, memory_order_acquire))
+    if (external_free_[i].load(memory_order_relaxed) &&
+        external_free_[i].compare_exchange_strong(free, false, memory_order_acquire))
       mine = &worker_at(i);
   }
   if (!mine) {
@@ -102,81 +111,109 @@ inline worker* scheduler::enter_external() {
     }
   }
   // No core has two: a sleeper is kept asleep meanwhile. Never the last one, nor the one that watches the clock.
-  mine->held = idle_set::nobody;
   auto held = held_.load(memory_order_relaxed);
   if (held + 1 < size_ && held_.compare_exchange_strong(held, held + 1, memory_order_relaxed)) {
     auto const watcher = timekeeper_.load(memory_order_seq_cst);
-    mine->held = idle.hold_sleeper(watcher == idle_set::nobody ? 0 : 1, watcher);
-    if (mine->held == idle_set::nobody) held_.fetch_sub(1, memory_order_relaxed);
-    if (mine->held == watcher && watcher != idle_set::nobody) release_held(*mine);
+    auto const sleeper = idle.hold_sleeper(watcher == idle_set::nobody ? 0 : 1, watcher);
+    if (sleeper == idle_set::nobody) {
+      held_.fetch_sub(1, memory_order_relaxed);
+    } else {
+      mine->held.store(sleeper, memory_order_release);  // release → reclaim_held's acquire
+      if (sleeper == watcher) release_held(*mine);
+    }
   }
   set_current_worker(mine);
   return mine;
 }
 
-inline void scheduler::release_held(worker& self) noexcept {
-  if (self.held == idle_set::nobody) return;
-  idle.put_back(static_cast<unsigned>(self.held));
-  self.held = idle_set::nobody;
+// False: somebody else has put it back, or there was none.
+inline bool scheduler::release_held(worker& self) noexcept {
+  auto const sleeper = self.held.exchange(idle_set::nobody, memory_order_acq_rel);  // one of those who want it gets it
+  if (sleeper == idle_set::nobody) return false;
+  idle.put_back(static_cast<unsigned>(sleeper));
   held_.fetch_sub(1, memory_order_relaxed);
-  if (work_visible()) notify_work();
-  // It slept through what became of the clock.
-  deadline_moved();
+  return true;
+}
+
+// There is work and nobody to do it: a plain thread's share of the cores has to wait.
+inline bool scheduler::reclaim_held() noexcept {
+  auto const count = worker_count();
+  for (unsigned i = size_; i < count; ++i)
+    if (release_held(worker_at(i))) return true;
+  return false;
 }
 
 inline void scheduler::leave_external(worker& self) noexcept {
   set_current_worker(nullptr);
   self.current = nullptr;
-  release_held(self);
+  if (release_held(self)) {
+    if (work_visible()) notify_work();
+    deadline_moved();  // it slept through what became of the clock
+  }
   external_free_[self.index].store(true, memory_order_release);  // release: enter_external's acquire.
 }
 
 // ── spares ──
 
 // With threads_lock_ held.
-inline void scheduler::count_surplus() noexcept {
+inline void scheduler::count_threads() noexcept {
   auto const surplus = static_cast<int>(running_) - static_cast<int>(blocked_) - static_cast<int>(size_);
-  surplus_.store(surplus, memory_order_relaxed);
+  surplus_.store(surplus, memory_order_seq_cst);
 }
 
+//   E  seq_cst, both: a producer makes work visible, then looks at surplus_; who blocks lowers surplus_, then looks at all work.
+//      One of the two sees the other, and starts the spare.
 inline void scheduler::begin_blocking(worker& self) noexcept {
   self.deque.publish(split_deque<job>::share::all);
-  notify_work();
-  if (self.kind == worker_kind::external) return;
-  worker* spare = nullptr;
-  bool fresh = false;
-  {
+  if (self.kind == worker_kind::external) {
+    release_held(self);
+  } else {
     small_lock const guard(threads_lock_);
     ++blocked_;
-    if (running_ - blocked_ < size_) {
-      ++running_;
-      if (reserve_.empty()) {
-        fresh = true;
-      } else {
-        spare = reserve_.back();
-        reserve_.pop_back();
-      }
-    }
-    count_surplus();
+    count_threads();
   }
-  if (fresh) {
-    spare = add_worker(worker_kind::spare);
-    if (spare && !start_thread(*spare)) return;
-    // No thread to be had: the pool is one short until this one returns.
-    small_lock const guard(threads_lock_);
-    --running_;
-    count_surplus();
-  } else if (spare) {
-    spare->in_reserve.store(false, memory_order_release);  // release → retire's acquire
-    spare->sleep.unpark();
-  }
+  driver* const d = installed_driver();
+  bool const clock_to_watch = d && d->next_deadline() != clock::time_point::max();
+  if (work_visible()) notify_work();
+  else if (clock_to_watch) idle.sleeping() != 0 ? deadline_moved() : start_spare_if_short();
 }
 
 inline void scheduler::end_blocking(worker& self) noexcept {
   if (self.kind == worker_kind::external) return;
   small_lock const guard(threads_lock_);
   --blocked_;
-  count_surplus();
+  count_threads();
+}
+
+inline void scheduler::start_spare_if_short() noexcept {
+  worker* spare = nullptr;
+  bool has_thread = false;
+  {
+    small_lock const guard(threads_lock_);
+    if (running_ - blocked_ >= size_ || exiting_.load(memory_order_relaxed)) return;
+    ++running_;
+    count_threads();
+    if (!reserve_.empty()) {
+      spare = reserve_.back();
+      reserve_.pop_back();
+      has_thread = true;
+    } else if (!threadless_.empty()) {
+      spare = threadless_.back();
+      threadless_.pop_back();
+    }
+  }
+  if (has_thread) {
+    spare->in_reserve.store(false, memory_order_release);  // release → retire_if_surplus's acquire
+    spare->sleep.unpark();
+    return;
+  }
+  if (!spare) spare = add_worker(worker_kind::spare);
+  if (spare && !start_thread(*spare)) return;
+  // No thread to be had: the pool is one short until a blocked one returns.
+  small_lock const guard(threads_lock_);
+  if (spare) threadless_.push_back(spare);  // reserved: cannot fail
+  --running_;
+  count_threads();
 }
 
 // One spare too many: waits in the reserve until somebody blocks again. False: it was not one too many after all.
@@ -187,21 +224,30 @@ inline bool scheduler::retire_if_surplus(worker& self) noexcept {
     --running_;
     self.in_reserve.store(true, memory_order_relaxed);
     reserve_.push_back(&self);  // reserved: cannot fail
-    count_surplus();
+    count_threads();
   }
-  if (work_visible()) notify_work();  // somebody else may have counted on us
-  closed_.notify_all();               // a closer may have, too
+  // Others may have counted on us: a producer, a closer.
+  idle.synchronise();
+  if (work_visible()) notify_work();
+  if (closing_.load(memory_order_seq_cst)) closed_.notify_all();
   while (self.in_reserve.load(memory_order_acquire) && !exiting_.load(memory_order_acquire)) self.sleep.park();
   return true;
 }
 
 // ── the end ──
 
-inline void scheduler::root_started(worker* self) noexcept {
-  if (self && &self->home == this) {
+inline void scheduler::root_started(worker* self) {
+  if (self && &self->home == this && self->kind != worker_kind::external) {
+    // Part of a root that has not ended: the pool is open, or waits for that one.
     self->roots_started.store(self->roots_started.load(memory_order_relaxed) + 1, memory_order_release);
-  } else {
-    plain_roots_started_.fetch_add(1, memory_order_release);
+    return;
+  }
+  require_this_process();
+  // seq_cst, both: the closer sees the count, or we see the closer.
+  plain_roots_started_.fetch_add(1, memory_order_seq_cst);
+  if (closing_.load(memory_order_seq_cst)) {
+    root_ended(nullptr);
+    throw std::logic_error("weft::pool: nothing can be started on a pool that has been shut down");
   }
 }
 
@@ -212,7 +258,8 @@ inline void scheduler::root_ended(worker* self) noexcept {
     self->roots_ended.store(self->roots_ended.load(memory_order_relaxed) + 1, memory_order_release);
   } else {
     plain_roots_ended_.fetch_add(1, memory_order_seq_cst);
-    if (closing_.load(memory_order_seq_cst)) closed_.notify_all();  // seq_cst, both: the closer sees the count or we see the closer
+    if (closing_.load(memory_order_seq_cst))
+      closed_.notify_all();  // seq_cst, both: the closer sees the count or we see the closer
   }
 }
 
@@ -224,8 +271,9 @@ inline bool scheduler::all_roots_ended() const noexcept {
   static_cast<void>(idle.hungry());
   std::uint64_t started = 0, ended = plain_roots_ended_.load(memory_order_seq_cst);
   auto const count = worker_count();
-  for (unsigned i = 0; i < count; ++i) ended += worker_at(i).roots_ended.load(memory_order_acquire);  // acquire: root_ended.
-  started = plain_roots_started_.load(memory_order_acquire);
+  for (unsigned i = 0; i < count; ++i)
+    ended += worker_at(i).roots_ended.load(memory_order_acquire);  // acquire: root_ended.
+  started = plain_roots_started_.load(memory_order_seq_cst);
   auto const later_count = worker_count();
   for (unsigned i = 0; i < later_count; ++i) started += worker_at(i).roots_started.load(memory_order_acquire);
   return started == ended;
@@ -249,6 +297,8 @@ inline void scheduler::shut_down(bool ask_to_stop) noexcept {
   exiting_.store(true, memory_order_seq_cst);
   for (unsigned i = 0; i < worker_count(); ++i) worker_at(i).sleep.unpark();
   for (auto& t : threads_) t->handle.join();
+  // A thread of somebody else's may have brought the last job, and be on its way out of submit.
+  while (entering_.load(memory_order_acquire) != 0) ::sched_yield();  // acquire: submit.
 }
 
 inline blocking_threads& scheduler::blocking() {

@@ -25,7 +25,7 @@ void run_nested(worker& self, F&& f) noexcept {
     } else {
       // Taken: its thief is between its exchange and its store of null, two instructions unless it was preempted there.
       self.deque.settle(mark);
-      relax();
+      give_way();
     }
   }
   self.floor = outer_floor;

@@ -18,11 +18,12 @@ void forget_threads_of_parent() noexcept;
 
 /// How a pool is made. An aggregate of numbers and views: `pool p{{.workers = 4}};`
 struct pool_options {
-  unsigned workers = 0;                            ///< 0: usable_cores()
-  unsigned max_blocking = 512;                     ///< threads for blocking calls, at most
-  pinning pin = pinning::off;                      ///< on: each worker keeps to one CPU
-  char const* name = "weft";                       ///< of its threads; the first 15 bytes are shown
-  detail::failure_handler on_failure = nullptr;    ///< gets the exception that nobody can receive; null: one line on stderr
+  unsigned workers = 0;         ///< 0: usable_cores()
+  unsigned max_blocking = 512;  ///< threads for blocking calls, at most
+  pinning pin = pinning::off;   ///< on: each worker keeps to one CPU
+  char const* name = "weft";    ///< of its threads; the first 15 bytes are shown
+  detail::failure_handler on_failure =
+      nullptr;  ///< gets the exception that nobody can receive; null: one line on stderr
 };
 
 /// What a pool has done since it began, and what waits now. Numbers of different moments: each is right, their sum may not be.
@@ -74,7 +75,8 @@ class pool : detail::pinned {
   /// Returns when all work has ended and the threads are gone. What is submitted afterwards is refused with an exception.
   /// Not from one of its own workers. Calling it again does nothing.
   void shutdown(drain_or_stop how) noexcept {
-    WEFT_ASSERT(!detail::current_worker() || &detail::current_worker()->home != &core_, "a pool cannot be shut down from inside");
+    WEFT_ASSERT(!detail::current_worker() || &detail::current_worker()->home != &core_,
+                "a pool cannot be shut down from inside");
     core_.shut_down(how == drain_or_stop::stop);
   }
 
@@ -93,7 +95,8 @@ class pool : detail::pinned {
     } catch (std::exception const& e) {
       std::fprintf(stderr, "weft: a task that nobody waits for failed: %s\n", e.what());
     } catch (...) {
-      std::fprintf(stderr, "weft: a task that nobody waits for failed with an exception that is not a std::exception\n");
+      std::fprintf(stderr,
+                   "weft: a task that nobody waits for failed with an exception that is not a std::exception\n");
     }
   }
 

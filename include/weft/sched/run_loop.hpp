@@ -31,10 +31,14 @@ inline void scheduler::submit(ready_job* j) noexcept {
       injection_.push(j);
       injected_.store(injected_.load(memory_order_relaxed) + count + 1, memory_order_seq_cst);  // sleep E1.
     }
+    notify_work();
   } else {
+    // Once the job can be seen, whoever waits for it may end the pool; the end waits until this thread has left.
+    entering_.fetch_add(1, memory_order_relaxed);
     inject(j);
+    notify_work();
+    entering_.fetch_sub(1, memory_order_release);  // release → shut_down's acquire. Past here *this may be gone.
   }
-  notify_work();
 }
 
 inline void scheduler::submit_woken(worker& self, ready_job* j) noexcept {
@@ -68,8 +72,18 @@ inline void scheduler::wake(int index) noexcept {
 }
 
 inline void scheduler::notify_work() noexcept {
-  auto const index = idle.claim_sleeper(idle_set::claim::unless_searching, idle_set::nobody, timekeeper_.load(memory_order_relaxed));
-  if (index == idle_set::nobody) return;
+  auto const watcher = timekeeper_.load(memory_order_relaxed);
+  auto index = idle.claim_sleeper(idle_set::claim::unless_searching, idle_set::nobody, watcher);
+  if (index == idle_set::nobody) {
+    if (idle.searching() != 0) return;
+    // Nobody sleeps and nobody searches. A sleeper may be held for a plain thread, a worker may be blocked.
+    if (held_.load(memory_order_relaxed) != 0 && reclaim_held())
+      index = idle.claim_sleeper(idle_set::claim::unless_searching, idle_set::nobody, watcher);
+    if (index == idle_set::nobody) {
+      if (surplus_.load(memory_order_seq_cst) < 0) start_spare_if_short();  // seq_cst: begin_blocking.
+      return;
+    }
+  }
   if (worker* const self = current_worker()) self->wakes.add();
   wake(index);
 }
@@ -240,11 +254,11 @@ inline bool scheduler::sleep(worker& self) noexcept {
   auto const count = worker_count();
   idle.announce_sleep(self.index);
   for (unsigned i = 0; i < count; ++i) worker_at(i).deque.raise_want();  // deque E4
-  if (closing_.load(memory_order_seq_cst)) closed_.notify_all();          // the closer counts again
+  if (closing_.load(memory_order_seq_cst)) closed_.notify_all();         // the closer counts again
   if (work_visible()) {
-    auto const index = idle.claim_sleeper(idle_set::claim::unless_searching, own, timekeeper_.load(memory_order_relaxed));
+    auto const index =
+        idle.claim_sleeper(idle_set::claim::unless_searching, own, timekeeper_.load(memory_order_relaxed));
     if (index != idle_set::nobody && index != own) wake(index);
-    if (index == own) return static_cast<void>(idle.end_search()), true;
   }
   bool watching = false;
   while (idle.asleep(self.index) && !exiting_.load(memory_order_seq_cst)) {
@@ -255,22 +269,25 @@ inline bool scheduler::sleep(worker& self) noexcept {
         int expected = idle_set::nobody;
         watching = timekeeper_.compare_exchange_strong(expected, own, memory_order_seq_cst);
       }
-      if (watching) deadline = d->next_deadline();  // seq_cst, after timekeeper_: deadline_moved sees us, or we see its deadline.
+      if (watching)
+        deadline = d->next_deadline();  // seq_cst, after timekeeper_: deadline_moved sees us, or we see its deadline.
       if (deadline <= clock::now()) {
         auto const index = idle.claim_sleeper(idle_set::claim::always, own);
         if (index == own) break;
         if (index != idle_set::nobody) wake(index);
+        // Held, or claimed this moment: what is due is made ready, and the one who is woken for it runs it.
+        poll_driver(self);
         continue;
       }
     }
     self.sleep.park(deadline);
   }
+  if (exiting_.load(memory_order_acquire)) return false;  // acquire: shut_down.
+  poll_driver(self);
   if (watching) {
     timekeeper_.store(idle_set::nobody, memory_order_seq_cst);
     deadline_moved();  // somebody else watches now
   }
-  if (exiting_.load(memory_order_acquire)) return false;  // acquire: shut_down.
-  poll_driver(self);
   // Awake as the one searcher: look as a searcher does.
   if (job* const found = find_anywhere(self)) {
     if (idle.end_search() && work_visible()) notify_work();
@@ -293,8 +310,8 @@ inline void scheduler::deadline_moved() noexcept {
 
 inline driver* scheduler::install_driver(std::unique_ptr<driver> d) noexcept {
   driver* expected = nullptr;
-  // release: install, publishes *d.
-  if (driver_.compare_exchange_strong(expected, d.get(), memory_order_acq_rel)) return d.release();
+  if (driver_.compare_exchange_strong(expected, d.get(), memory_order_seq_cst))
+    return d.release();  // see installed_driver.
   return expected;
 }
 

@@ -60,9 +60,6 @@ class scheduler : pinned {
   /// Throws std::logic_error where this pool was inherited through fork(): its threads are in another process.
   void require_this_process() const;
 
-  /// Throws std::logic_error where nothing new may begin: after shutdown, or in the wrong process. `self` is the calling worker.
-  void require_open(worker* self) const;
-
   // ── ways in ──
 
   /// Puts a new job behind what is there: into the calling worker's ring if it is one of ours, else into the injection queue.
@@ -82,7 +79,8 @@ class scheduler : pinned {
 
   // ── time ──
 
-  [[nodiscard]] driver* installed_driver() const noexcept { return driver_.load(memory_order_acquire); }  // acquire: install.
+  /// seq_cst: a sleeper looks for it after it has announced itself; who installs it looks for sleepers after that.
+  [[nodiscard]] driver* installed_driver() const noexcept { return driver_.load(memory_order_seq_cst); }
   /// Takes ownership, unless another was installed first; returns the one in place.
   driver* install_driver(std::unique_ptr<driver> d) noexcept;
   /// The driver has published an earlier deadline: whoever watches it looks again.
@@ -94,14 +92,16 @@ class scheduler : pinned {
   [[nodiscard]] worker* enter_external();
   void leave_external(worker& self) noexcept;
 
-  /// `self` is about to block in a plain wait: publishes its work and sees that as many workers run as before.
+  /// `self` is about to block in a plain wait: publishes its work, and as long as it is blocked, a spare is started when there
+  /// is work and nobody to do it.
   void begin_blocking(worker& self) noexcept;
   void end_blocking(worker& self) noexcept;
 
   // ── the end ──
 
-  /// Roots: what was started and is not part of something else. Counted where they start and end, so that a shutdown can wait.
-  void root_started(worker* self) noexcept;
+  /// Roots: what was started and is not part of something else. Counted before they start and when they end, so that a shutdown can
+  /// wait. Throws std::logic_error where nothing new may begin: after a shutdown, or in another process; then nothing was counted.
+  void root_started(worker* self);
   void root_ended(worker* self) noexcept;
 
   /// Asks everything to stop, if told so, then waits until all roots have ended, then ends the threads. Idempotent.
@@ -116,7 +116,8 @@ class scheduler : pinned {
   [[nodiscard]] worker& worker_at(unsigned index) const noexcept {
     return *workers_[index].load(memory_order_acquire);  // acquire: add_worker.
   }
-  [[nodiscard]] unsigned worker_count() const noexcept { return worker_count_.load(memory_order_acquire); }  // acquire: add_worker.
+  /// seq_cst: whoever looks at all work after announcing something sees every worker that had work by then.
+  [[nodiscard]] unsigned worker_count() const noexcept { return worker_count_.load(memory_order_seq_cst); }
   block_depot& depot() noexcept { return depot_; }
   blocking_threads& blocking();
   /// Ready jobs waiting in the injection queue.
@@ -136,8 +137,8 @@ class scheduler : pinned {
 
   worker* add_worker(worker_kind kind) noexcept;
   std::error_code start_thread(worker& w) noexcept;
-  void release_held(worker& self) noexcept;
-  void count_surplus() noexcept;
+  bool release_held(worker& self) noexcept;
+  void count_threads() noexcept;
 
   // run_loop.hpp
   void run(worker& self) noexcept;
@@ -152,6 +153,8 @@ class scheduler : pinned {
   void inject(ready_job* j) noexcept;
   void wake(int index) noexcept;
   bool retire_if_surplus(worker& self) noexcept;
+  bool reclaim_held() noexcept;
+  void start_spare_if_short() noexcept;
   [[nodiscard]] bool all_roots_ended() const noexcept;
   friend class join_wait;
 
@@ -178,7 +181,8 @@ class scheduler : pinned {
 
   stop_state stop_;
   atomic<bool> closing_{false}, exiting_{false};
-  event_count closed_;  // all roots may have ended
+  event_count closed_;                 // all roots may have ended
+  atomic<std::uint32_t> entering_{0};  // threads of others inside submit
   small_mutex shutdown_lock_;
   bool shut_down_ = false;  // guarded by shutdown_lock_
   atomic<std::uint64_t> plain_roots_started_{0}, plain_roots_ended_{0};
@@ -188,6 +192,7 @@ class scheduler : pinned {
   unsigned blocked_ = 0;                                 // guarded by threads_lock_: of those, blocked in a plain wait
   atomic<int> surplus_{0};                               // running_ - blocked_ - size_, for a look without the lock
   std::vector<worker*> reserve_;                         // guarded by threads_lock_: spares that nobody needs now
+  std::vector<worker*> threadless_;                      // guarded by threads_lock_: spares that could not be started
   std::vector<std::unique_ptr<worker_thread>> threads_;  // guarded by threads_lock_
   atomic<blocking_threads*> blocking_{nullptr};
 };

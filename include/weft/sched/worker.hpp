@@ -86,7 +86,6 @@ class worker : pinned {
   scheduler& home;
   unsigned const index;
   worker_kind kind = worker_kind::regular;
-  int held = -1;            // external: the sleeper kept asleep meanwhile
   context* current = nullptr;  // of the code that runs now; null: none, outside any task
 
   // The resumption that runs coroutines on this stack (see resume.hpp).
@@ -106,10 +105,11 @@ class worker : pinned {
   // ── any thread ──
   alignas(cache_line) ready_ring<ready_job*, ring_capacity> ring;  // thieves: steal
   atomic<ready_job*> lifo{nullptr};                                // the one just woken; taken by exchange
-  atomic<std::uint64_t> running{0};      // holder: the stolen job this thread is running
+  atomic<std::uint64_t> running{0};                                // holder: the stolen job this thread is running
   atomic<std::uint64_t> waiting_for{0};  // holder: who has the job that this thread's join waits for
   parker sleep;
   atomic<bool> in_reserve{false};  // a spare that nobody needs now
+  atomic<int> held{-1};            // external: the sleeper kept asleep meanwhile; taken by exchange
 
   counter jobs, steals, parks, wakes, joins_parked;
   atomic<std::uint64_t> roots_started{0}, roots_ended{0};

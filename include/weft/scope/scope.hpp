@@ -48,8 +48,8 @@ class scope : detail::pinned {
   template <class X, class... Args>
     requires runnable<X, Args...>
   void spawn(X&& x, Args&&... args) {
-    auto* const child =
-        new detail::scope_child<std::decay_t<X>, std::decay_t<Args>...>(*this, std::forward<X>(x), std::forward<Args>(args)...);
+    auto* const child = new detail::scope_child<std::decay_t<X>, std::decay_t<Args>...>(*this, std::forward<X>(x),
+                                                                                        std::forward<Args>(args)...);
     hold();
     if (limit_ != 0) {
       detail::small_lock const guard(lock_);
@@ -110,9 +110,9 @@ class scope : detail::pinned {
   std::optional<detail::stop_state> stop_;
   detail::atomic<std::size_t> count_{1};
   detail::small_mutex lock_;
-  std::size_t in_flight_ = 0;                                                             // guarded by lock_
-  detail::intrusive_queue<detail::ready_job, &detail::ready_job::next_ready> waiting_;    // guarded by lock_
-  std::exception_ptr failure_;                                                            // guarded by lock_; the first
+  std::size_t in_flight_ = 0;                                                           // guarded by lock_
+  detail::intrusive_queue<detail::ready_job, &detail::ready_job::next_ready> waiting_;  // guarded by lock_
+  std::exception_ptr failure_;                                                          // guarded by lock_; the first
 };
 
 namespace detail {
@@ -182,7 +182,8 @@ class scope_awaiter : public native_awaiter, public suspension {
 
   struct body_root : work {
     explicit body_root(scope_awaiter& a)
-        : work(*a.scope_.home_, &*a.scope_.stop_, a.slot_, &body_root::ended, std::move(a.body_), std::ref(a.scope_)), awaiter(a) {}
+        : work(*a.scope_.home_, &*a.scope_.stop_, a.slot_, &body_root::ended, std::move(a.body_), std::ref(a.scope_)),
+          awaiter(a) {}
     static void ended(work* r, worker&) noexcept {
       auto& a = static_cast<body_root*>(r)->awaiter;
       if (a.slot_.has_failure()) {

@@ -41,8 +41,8 @@ struct timer : list_link {
   std::uint16_t keeper = nowhere;  // of a timer_service: whose wheel it was added to
 };
 
-/// First in, first out, and any timer leaves in constant time. A ring of which one word, the first, is kept: the last is the one
-/// before the first. One thread at a time.
+/// First in, first out, and any timer leaves in constant time. A ring of which one word is kept, the first; the last is the one
+/// before it. One thread at a time.
 class timer_list {
  public:
   timer_list() = default;
@@ -90,11 +90,14 @@ class timer_list {
     if (!first_) return;
     list_link* t = std::exchange(first_, nullptr);
     list_link* const last = t->previous;
-    // A long list is one cache miss after the other. A scout that walks it from its end until the two meet brings the second half
-    // in meanwhile.
+    // A long list is one cache miss after the other. A scout that walks it from its end until the two meet fetches the second
+    // half meanwhile.
     for (list_link const* scout = last;;) {
       list_link* const next = t->next;
-      if (scout) scout = scout == t || scout == next ? nullptr : scout->previous;
+      if (scout) {
+        scout = scout == t || scout == next ? nullptr : scout->previous;
+        __builtin_prefetch(scout, 1);
+      }
       auto const done = t == last;
       f(static_cast<timer*>(t));
       if (done) return;
@@ -107,23 +110,24 @@ class timer_list {
 };
 
 // Time is counted in ticks since the clock's epoch, the same for every wheel, so that timers of several workers that are due in
-// the same tick are due at the same moment and cost one wake-up. A tick has 15 bits of nanoseconds: 33 µs.
+// the same tick are due at the same moment and cost one wake-up. A tick has 15 bits of nanoseconds, 33 µs: a shorter one makes
+// a sleep no more exact, since the system adds 75 µs (timer slack and wake-up) and more; a longer one is felt.
 //
 // A timer's tick is the first that begins at or after its deadline. Written in digits of six bits, it differs from now_ in
 // some highest digit: that digit's position is its level, the digit's value its slot. So
 //
-//   level 0   holds the ticks that share all but the last digit with now_, one tick in a slot; now_'s own slot holds what is due
+//   level 0   holds the ticks that share all but the last digit with now_, one tick in a slot; in now_'s own slot is what is due
 //   level k   holds slots of 64^k ticks each, all later than all of level k − 1
 //   a slot    of a higher level is later than now_'s digit there: the first bit of a level's bitmap is its earliest slot
 //
-// and the earliest timer is in the first slot of the lowest level in use. When now_ reaches the first tick of a slot, its timers
-// move to lower levels, each at most once per level in its life. A timer's slot depends on its tick and now_ alone: timers of
-// the same tick are always in the same slot, and leave in the order in which they came.
+// and the earliest timer is in the first slot of the lowest level in use. When now_ reaches the first tick of that slot, its
+// timers move to lower levels, each at most once per level in its life. A timer's slot depends on its tick and now_ alone:
+// timers of the same tick are always in the same slot, and leave in the order in which they came.
 //
-// Eight levels hold 48 bits of ticks, and 48 + 15 bits are all that the clock has: there is no deadline beyond the top level, and
-// no slot is ever used for a second turn. (Wheels that wrap get this wrong after days of uptime: tokio#8334.) Only the
-// clock's very last tick, 292 years from its epoch, never comes: a deadline that has to wait for it, such as time_point::max(), can be
-// inserted and removed, and counts as none.
+// Eight levels hold 48 bits of ticks, and 48 + 15 bits are all that the clock has: there is no deadline beyond the top level,
+// and no slot is ever used for a second turn. (Wheels that wrap get this wrong after days of uptime: tokio#8334.) Only the
+// clock's very last tick, 292 years from its epoch, never comes: a deadline that has to wait for it, such as
+// time_point::max(), can be inserted and removed, and counts as none.
 //
 // Source: Varghese, Lauck, "Hashed and hierarchical timing wheels" (1987), scheme 7. The levels by highest differing digit, and
 // with them the wheel without rotation, are folklore of its implementations.
@@ -136,8 +140,8 @@ class timer_wheel : pinned {
 
   [[nodiscard]] bool empty() const noexcept { return levels_in_use_ == 0; }
 
-  /// Tells the wheel how late it is, so that what is inserted next is put where it need not move far. Nothing expires. Amortised
-  /// constant time, like expire.
+  /// Tells the wheel how late it is, so that what is inserted next is put where it need not move far. Nothing expires.
+  /// Constant time, amortised like expire.
   void advance(clock::time_point now) noexcept {
     timer_list none;
     expire(now, none, 0);
@@ -187,13 +191,14 @@ class timer_wheel : pinned {
   /// When expire next has something to hand out; time_point::max(): never. Constant time.
   ///
   /// Exact, also for a timer in a high level, because each slot knows the earliest tick put into it: nobody is woken to move
-  /// timers between levels. Too early only after the earliest of a slot with others in it was removed: then it may be that timer's
-  /// time, and the expire at that time, which finds nothing, moves the slot's timers to slots that are exact again. So there
-  /// is at most one vain wake-up for each slot whose earliest timer was removed. Never too late.
+  /// timers between levels. Too early only after the earliest of a slot with others in it was removed: then it may be that
+  /// timer's time, and the expire at that time, which finds nothing, moves the slot's timers to slots that are exact again. So
+  /// there is at most one vain wake-up for each slot whose earliest timer was removed. Never too late.
   [[nodiscard]] clock::time_point next_deadline() const noexcept {
     if (empty()) return clock::time_point::max();
     auto const earliest = slots_[first().index].earliest;
-    return earliest == last_tick ? clock::time_point::max() : clock::time_point(tick * static_cast<std::int64_t>(earliest));
+    return earliest == last_tick ? clock::time_point::max()
+                                 : clock::time_point(tick * static_cast<std::int64_t>(earliest));
   }
 
  private:
@@ -260,8 +265,8 @@ class timer_wheel : pinned {
   }
 
   ticks now_ = 0;
-  std::uint32_t levels_in_use_ = 0;               // a bit for each level with a bit in in_use_
-  std::array<std::uint64_t, levels> in_use_{};    // a bit for each slot with timers
+  std::uint32_t levels_in_use_ = 0;             // a bit for each level with a bit in in_use_
+  std::array<std::uint64_t, levels> in_use_{};  // a bit for each slot with timers
   std::array<slot, levels * fan> slots_{};
 };
 

@@ -21,10 +21,10 @@
 
 namespace weft::detail {
 
-//            add                       poll, under the lock            poll, after it
-//   idle ───────────▶ in a wheel ───────────────────────▶ taken ───────────────────▶ fire is called: idle
-//     ▲                   │
-//     └─ remove: true ────┘
+//              add                poll, with the lock           poll, without
+//     idle ───────────▶ in a wheel ───────────▶ taken ───────────▶ idle: fire is called
+//       ▲                   │
+//       └── remove: true ───┘
 //
 //   state        place     who may touch the timer                          remove
 //   idle         nowhere   its maker                                        false
@@ -35,25 +35,29 @@ namespace weft::detail {
 // fire is called once.
 //
 // Each wheel publishes a time not later than its next deadline; earliest_ is a time not later than any published. Both are
-// lowered by add, and raised by poll alone: after a remove they may be too early, which costs one poll that finds nothing.
+// lowered by add and raised by poll alone: after a remove they may be too early, which costs one poll that finds nothing.
 //
-//   step of add                     step of poll, for each wheel due     then                                  step of a sleeper
-//   a1  published = d, if earlier   p1  expires, published = next        p2  m = the earliest published        s1  announces itself
-//   a2  earliest_ = d, if earlier                                        p3  earliest_ = m, if that is later   s2  reads earliest_
-//   a3  if so: looks for sleepers                                        p4  the earliest published is below m:
-//                                                                            as a2 and a3
+//   add     a1  published = d, if that is earlier
+//           a2  earliest_ = d, if that is earlier; then the caller's deadline_moved
+//           a3     looks for a sleeper
+//   poll    p1  each wheel that is due: expires, published = its next deadline
+//           p2  m = the earliest published
+//           p3  earliest_ = m, if that is later
+//           p4     and looks again: an earlier one published meanwhile goes the way of a2 and a3
+//   sleeper s1  announces itself (scheduler::sleep)
+//           s2  reads earliest_
 //
-// All these are seq_cst, and happen in one order:
+// These are seq_cst, so they happen in one order. No deadline is lost:
 //   E1  a2 before s2: the sleeper sees d.  s2 before a2: s1 is before a3, which finds the sleeper and wakes it.
-//   E2  a2 found earliest_ early enough, or made it so, and later a p3 makes it too late: a1 is before that p3, so its p4 sees
-//       d, lowers earliest_ again and wakes whoever has slept by the value between. (E1 with p4 for a2.)
+//   E2  a2 leaves earliest_ at d or less, and a p3 after it makes that too late: a1 is before that p3, so its p4 sees d, lowers
+//       earliest_ again, and wakes who slept by the value between (E1, with p4 for a2).
 //       An add that finds an earlier deadline published by its own wheel leaves a2 to the add of that one.
 //   E3  keeper_of's store → every scan's load: who sees the deadline that an add published sees the wheel it is in.
 /// The driver of a pool that has timers. Any thread, unless a member says otherwise.
 class timer_service final : public driver {
  public:
-  /// Timers taken at once from one wheel. At least as many as the turns between two polls, or timers would become due faster than
-  /// they are handed out; not more than fit a worker's ring beside other work, since what is left over is everybody's.
+  /// Timers taken at once from one wheel. More than the 61 turns between two polls, or jobs would end faster than timers are
+  /// handed out; not more than fit a worker's ring beside other work, since what is left over is everybody's.
   static constexpr std::size_t batch = 128;
 
   timer_service() = default;
@@ -67,9 +71,10 @@ class timer_service final : public driver {
     }
   }
 
-  /// Sets a timer that is idle; `self` is the calling worker, `now` a reading of the clock. True: the service's earliest deadline has
-  /// moved forward, and the caller calls scheduler::deadline_moved(). The timer may have fired before this returns. Constant
-  /// time; throws std::bad_alloc, the timer untouched, where this worker's first timer finds no memory for a wheel (8 KiB).
+  /// Sets a timer that is idle; `self` is the calling worker, `now` a reading of the clock, so no later than the present. True: the
+  /// pool's earliest deadline is earlier than before, and the caller calls scheduler::deadline_moved(). The timer may have fired
+  /// before this returns. Constant time; throws std::bad_alloc, the timer untouched, where the worker's first timer finds no
+  /// memory for its wheel (8 KiB).
   [[nodiscard]] bool add(worker& self, timer& t, clock::time_point now = clock::now()) {
     keeper& k = keeper_of(self);
     std::int64_t next;
@@ -85,8 +90,8 @@ class timer_service final : public driver {
     return lower(next);
   }
 
-  /// True: the timer will not fire. False: it has fired, is being fired or is about to be, or was never added. Not to race with an
-  /// add of the same timer; the caller keeps *t alive meanwhile, also where it fires. Constant time.
+  /// True: the timer will not fire. False: it has fired, is being fired or is about to be, or was never added. Any thread, but not
+  /// while another adds the same timer; the caller keeps it alive meanwhile, also where it fires. Constant time.
   [[nodiscard]] bool remove(timer& t) noexcept {
     if (t.keeper == timer::nowhere) return false;
     keeper& k = *keepers_[t.keeper].load(memory_order_acquire);  // acquire: E3.
@@ -94,8 +99,8 @@ class timer_service final : public driver {
     return k.wheel.remove(t);
   }
 
-  /// Fires what is due, a batch from each wheel; a wheel that another thread is at is left to it, and to the next poll. Timers are
-  /// fired with no lock held.
+  /// Fires what is due, a batch from each wheel, with no lock held. A wheel that another thread is at is left to it, and to the
+  /// next poll: what it published stays due.
   void poll(worker& self, clock::time_point now) noexcept override {
     timer_list due;
     auto const end = keepers_end_.load(memory_order_seq_cst);  // E3.
@@ -120,8 +125,9 @@ class timer_service final : public driver {
 
   struct alignas(cache_line) keeper {
     small_mutex lock;
-    timer_wheel wheel;                                          // guarded by lock
-    alignas(cache_line) atomic<std::int64_t> published{never};  // not later than wheel.next_deadline(); written under lock
+    timer_wheel wheel;  // guarded by lock
+    // Not later than wheel.next_deadline(). Written under lock.
+    alignas(cache_line) atomic<std::int64_t> published{never};
   };
 
   static std::int64_t count(clock::time_point t) noexcept { return t.time_since_epoch().count(); }
@@ -133,8 +139,7 @@ class timer_service final : public driver {
     auto* const k = new keeper;
     place.store(k, memory_order_seq_cst);  // E3.
     auto end = keepers_end_.load(memory_order_relaxed);
-    while (end <= self.index && !keepers_end_.compare_exchange_weak(end, self.index + 1, memory_order_seq_cst)) {  // E3.
-    }
+    while (end <= self.index) keepers_end_.compare_exchange_weak(end, self.index + 1, memory_order_seq_cst);  // E3.
     return *k;
   }
 
@@ -153,7 +158,8 @@ class timer_service final : public driver {
       auto const next = earliest_published();  // p2
       if (next <= seen) return;
       if (earliest_.compare_exchange_weak(seen, next, memory_order_seq_cst)) {  // E2: p3.
-        auto const again = earliest_published();  // p4
+        // E2: p4.
+        auto const again = earliest_published();
         if (again < next && lower(again)) self.home.deadline_moved();
         return;
       }
@@ -164,7 +170,7 @@ class timer_service final : public driver {
     auto earliest = never;
     auto const end = keepers_end_.load(memory_order_seq_cst);  // E3.
     for (unsigned i = 0; i < end; ++i)
-      if (keeper* const k = keepers_[i].load(memory_order_seq_cst))                        // E3.
+      if (keeper* const k = keepers_[i].load(memory_order_seq_cst))              // E3.
         earliest = std::min(earliest, k->published.load(memory_order_seq_cst));  // E2: p2, p4.
     return earliest;
   }
