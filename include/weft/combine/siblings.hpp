@@ -127,10 +127,10 @@ class sibling_group : pinned {
   }
 
   static void push(worker& self, sibling& s) noexcept {
-    if (!self.deque.push(&s)) [[unlikely]]
-      return self.home.submit(&s);
-    if (self.deque.wanted()) [[unlikely]]
-      self.home.share(self);
+    auto const place = self.deque.mark();
+    if (self.deque.clear_at(place)) [[likely]]
+      self.deque.push_at(place, &s);
+    else if (!self.home.push_looking_up(self, &s)) self.home.submit(&s);
   }
 
   // Runs s and those after it as far as they compute; returns what to go on with.

@@ -54,14 +54,33 @@ class split_deque : pinned {
 
   // ── owner ──
 
+  /// Where the next item goes. The owner looks at it once, pushes there, and, in a plain frame, pops there.
+  [[nodiscard]] position mark() const noexcept { return tail_; }
+
+  /// Before a push at `p`: is there nothing to see to? Otherwise somebody asks for work, or the deque is full.
+  [[nodiscard]] bool clear_at(position p) const noexcept { return p != limit_ && !wanted(); }
+
   /// False: full, nothing was pushed.
   [[nodiscard]] bool push(T* item) noexcept {
-    slot* const t = tail_;
-    if (t == limit_) [[unlikely]]
-      return false;
-    t->store(item, memory_order_relaxed);
-    tail_ = t + 1;
+    if (tail_ == limit_) return false;
+    push_at(tail_, item);
     return true;
+  }
+
+  /// p == mark(), and the deque is not full.
+  void push_at(position p, T* item) noexcept {
+    p->store(item, memory_order_relaxed);
+    tail_ = p + 1;
+  }
+
+  /// pop for a plain frame: all that was pushed above p is gone again. p comes from a register, so that the next push does not wait for
+  /// a load of what this one has just stored.
+  [[nodiscard]] bool pop_at(position p) noexcept {
+    WEFT_ASSERT(tail_ == p + 1, "a frame left items in the deque");
+    tail_ = p;
+    if (p >= split_) [[likely]]
+      return true;
+    return take_back();
   }
 
   /// Takes the youngest slot. True: it is the owner's. False: a thief has it; the slot stays in place (see drop_taken, settle).
@@ -77,7 +96,6 @@ class split_deque : pinned {
   [[nodiscard]] T* top() const noexcept { return tail_[-1].load(memory_order_relaxed); }
   [[nodiscard]] T* item_at(position p) const noexcept { return p->load(memory_order_relaxed); }
 
-  [[nodiscard]] position mark() const noexcept { return tail_; }
   [[nodiscard]] position bottom() const noexcept { return slots_ + 1; }
 
   /// Does anybody ask for work? The owner looks at each push and between chunks.
@@ -126,7 +144,7 @@ class split_deque : pinned {
     auto seen = ends_.load(memory_order_acquire);
     if (head_of(seen) >= split_of(seen)) {
       // Relaxed look first: many thieves would otherwise write this line in turns.
-      if (!want_.load(memory_order_relaxed)) want_.store(true, memory_order_relaxed);
+      if (!wanted()) want_.store(true, memory_order_relaxed);
       return stolen::empty;
     }
     // acquire: E1. release is not needed: what the thief did before is of no interest to the next one.

@@ -60,6 +60,8 @@ class forked_call : public forked {
   forked_call(G& body, context* c) noexcept : forked(&forked_call::act_as_job, c), body_(body) {}
   ~forked_call() {}
 
+  [[nodiscard]] G& body() const noexcept { return body_; }
+
   /// The owner, after its own body: the job has been taken. The result, from the thief or from here.
   [[gnu::noinline]] kept_result<G> join_taken(worker& self) {
     if (!wait(self)) return call(body_);
@@ -95,11 +97,18 @@ class forked_call : public forked {
   };
 };
 
+/// `self` again, after a call: kept, or looked up, whichever the compiler does better with (see config.hpp).
+inline worker& worker_after_call(worker& self) noexcept {
+  if constexpr (looks_up_after_call) return *current_worker_inline();
+  else return self;
+}
+
 /// The heart: nothing here but plain loads and stores, unless somebody asks for work or has taken it.
 template <class F, class G>
-inline results<kept_result<F>, kept_result<G>> fork_join_two(worker& self, F& f, G& g) {
+WEFT_INLINE_FORK results<kept_result<F>, kept_result<G>> fork_join_two(worker& self, F& f, G& g) {
   using pair = results<kept_result<F>, kept_result<G>>;
   forked_call<G> right(g, self.current);
+  auto const place = self.deque.mark();
   if (!self.deque.push(&right)) [[unlikely]] {
     kept_result<F> a = call(f);
     return pair{static_cast<kept_result<F>&&>(a), call(g)};
@@ -113,15 +122,16 @@ inline results<kept_result<F>, kept_result<G>> fork_join_two(worker& self, F& f,
       try {
         return call(f);
       } catch (...) {
-        right.abandon(self);
+        right.abandon(worker_after_call(self));
         throw;
       }
     }
   };
   kept_result<F> a = left();
-  if (self.deque.pop()) [[likely]]
-    return pair{static_cast<kept_result<F>&&>(a), call(g)};
-  return pair{static_cast<kept_result<F>&&>(a), right.join_taken(self)};
+  worker& here = worker_after_call(self);
+  if (here.deque.pop_at(place)) [[likely]]
+    return pair{static_cast<kept_result<F>&&>(a), call(looks_up_after_call ? right.body() : g)};
+  return pair{static_cast<kept_result<F>&&>(a), right.join_taken(here)};
 }
 
 /// Three and more: halves, whose results wait in the slots of the caller's frame.
@@ -164,7 +174,7 @@ class kept_call : pinned {
 };
 
 template <class... F>
-results<kept_result<F>...> fork_join_on(worker& self, F&... f) {
+WEFT_INLINE_FORK results<kept_result<F>...> fork_join_on(worker& self, F&... f) {
   if constexpr (sizeof...(F) == 2) {
     return fork_join_two(self, f...);
   } else {

@@ -139,8 +139,7 @@ class range_loop : pinned {
       if (last - first > chunk && self.deque.wanted() && !self.deque.has_public()) {
         auto const middle = first + (last - first) / 2;
         piece far(*this, self.current, middle, last);
-        if (self.deque.push(&far)) [[likely]] {
-          self.home.share(self);
+        if (self.home.push_looking_up(self, &far)) [[likely]] {
           try {
             run_range(self, result, first, middle);
           } catch (...) {

@@ -66,6 +66,12 @@ inline void scheduler::submit_woken(ready_job* j) noexcept {
   notify_work();
 }
 
+[[gnu::noinline, gnu::cold]] inline bool scheduler::push_looking_up(worker& self, job* j) noexcept {
+  if (!self.deque.push(j)) return false;
+  if (self.deque.wanted()) share(self);
+  return true;
+}
+
 inline void scheduler::wake(int index) noexcept {
   worker& sleeper = worker_at(static_cast<unsigned>(index));
   sleeper.sleep.unpark();

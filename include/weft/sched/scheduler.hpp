@@ -71,6 +71,9 @@ class scheduler : pinned {
   /// The same by the calling worker, which is `self`.
   void submit_woken(worker& self, ready_job* j) noexcept;
 
+  /// A push that is not clear. False: the deque is full, nothing was pushed.
+  [[nodiscard]] bool push_looking_up(worker& self, job* j) noexcept;
+
   /// Makes what `self` keeps private public, as much as is asked for. Cold: after a push that found the deque wanted.
   void share(worker& self) noexcept;
 
