@@ -65,11 +65,16 @@ class stop_state : pinned {
  public:
   explicit stop_state(stop_state* parent = nullptr) noexcept : parent_(parent) {}
 
+  /// Nothing will register any more: the parent may go before this one.
+  void leave_parent() noexcept {
+    if (!linked_) return;
+    parent_->remove(link_);
+    link_.~parent_link();
+    linked_ = false;
+  }
+
   ~stop_state() {
-    if (linked_) {
-      parent_->remove(link_);
-      link_.~parent_link();
-    }
+    leave_parent();
     if (asker_) asker_->gone = true;  // destroyed inside one of its own callbacks
   }
 

@@ -17,13 +17,12 @@ namespace weft {
 namespace detail {
 
 template <class F, class... Args>
-class [[nodiscard]] blocking_awaiter : public stoppable_suspension<blocking_awaiter<F, Args...>>, blocking_call {
+class blocking_awaiter : public stoppable_suspension<blocking_awaiter<F, Args...>>, blocking_call {
  public:
   using result = std::invoke_result_t<F, Args...>;
 
-  template <class... Values>
-  explicit blocking_awaiter(Values&&... values)
-      : blocking_call(&blocking_awaiter::call), work_(std::forward<Values>(values)...) {}
+  explicit blocking_awaiter(std::tuple<F, Args...>&& work)
+      : blocking_call(&blocking_awaiter::call), work_(std::move(work)) {}
 
   result await_resume() {
     this->finish_wait();
@@ -57,6 +56,16 @@ class [[nodiscard]] blocking_awaiter : public stoppable_suspension<blocking_awai
   blocking_threads* threads_ = nullptr;
 };
 
+template <class F, class... Args>
+class [[nodiscard]] blocking_operation {
+ public:
+  explicit blocking_operation(std::tuple<F, Args...>&& work) : work_(std::move(work)) {}
+  auto operator co_await() { return blocking_awaiter<F, Args...>(std::move(work_)); }
+
+ private:
+  std::tuple<F, Args...> work_;
+};
+
 }  // namespace detail
 
 /// co_await blocking(f, args...);      f and args are moved in (std::ref to borrow)
@@ -69,8 +78,9 @@ class [[nodiscard]] blocking_awaiter : public stoppable_suspension<blocking_awai
 template <class F, class... Args>
   requires callable_with<F, Args...>
 [[nodiscard]] auto blocking(F&& f, Args&&... args) {
-  return detail::blocking_awaiter<std::decay_t<F>, std::decay_t<Args>...>(std::forward<F>(f),
-                                                                          std::forward<Args>(args)...);
+  using parts = std::tuple<std::decay_t<F>, std::decay_t<Args>...>;
+  return detail::blocking_operation<std::decay_t<F>, std::decay_t<Args>...>(
+      parts(std::forward<F>(f), std::forward<Args>(args)...));
 }
 
 }  // namespace weft

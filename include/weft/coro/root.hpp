@@ -125,6 +125,7 @@ class root : public ready_job, public completion, public epilogue, pinned {
 
   void finish(worker& self) noexcept {
     work_.destroy();
+    stop_.leave_parent();
     self.current = nullptr;
     ended_(this, self);
   }

@@ -69,10 +69,11 @@ class blocking_run : end_and_result<result_of<X, Args...>>, root<X, Args...> {
     if (self && &self->home == &home && self->kind != worker_kind::external) {
       // Its own pool: at once, on this stack.
       run_nested(*self, [&] { this->begin(*self); });
-      if (!this->end.signalled()) block_worker(*self, [this] { this->end.wait(); });
+      if (!this->end.signalled())
+        block_worker(*self, [this](clock::time_point deadline) { return this->end.wait_until(deadline); });
     } else {
       home.submit(this);
-      if (self) block_worker(*self, [this] { this->end.wait(); });
+      if (self) block_worker(*self, [this](clock::time_point deadline) { return this->end.wait_until(deadline); });
       else this->end.wait();
     }
     return this->slot.take();

@@ -8,6 +8,7 @@
 #include <weft/os/clock.hpp>
 #include <weft/sched/nested.hpp>
 
+#include <algorithm>
 #include <exception>
 #include <optional>
 #include <type_traits>
@@ -63,8 +64,9 @@ class future {
   /// Asks the work to stop; its result is then likely weft::stopped. Does not wait.
   void stop() { state()->request_stop(); }
 
-  /// A future of f(value), or of f() for void, run on the pool when the result is there; a failure passes f by. f may return
-  /// something to await. Defined in future/spawn.hpp.
+  /// A future of f(value), or of f() for void, run when the result is there, on the pool that computes it, which must still
+  /// exist; of a promise, on the current or default pool. A failure passes f by. f may return something to await. Defined in
+  /// future/spawn.hpp.
   template <class F>
   auto then(F&& f);
 
@@ -117,16 +119,19 @@ bool future<T>::wait_until(clock::time_point deadline) const {
   detail::waiting_thread here;
   if (!s->attach(here)) return true;
   bool in_time = false;
-  auto const wait = [&] {
-    in_time = here.end.wait_until(deadline);
+  // True: waited long enough, one way or the other.
+  auto const wait = [&](clock::time_point at_most) {
+    in_time = here.end.wait_until(std::min(deadline, at_most));
+    if (!in_time && at_most < deadline) return false;
     // Late, and called all the same: the call is about to end.
     if (!in_time && !s->detach(here)) {
       here.end.wait();
       in_time = true;
     }
+    return true;
   };
   if (self) detail::block_worker(*self, wait);
-  else wait();
+  else wait(deadline);
   return in_time;
 }
 

@@ -33,8 +33,13 @@ class spawned final : public future_state<result_of<X, Args...>>, public root<X,
 
   void request_stop() noexcept override { this->stop().request_stop(); }
 
+  /// Not to be begun by anybody, not even by who waits for it, until it is let go.
+  void hold_back() noexcept { held_back_.store(true, memory_order_relaxed); }
+  void let_go() noexcept { held_back_.store(false, memory_order_release); }  // release → begin_inline's acquire
+
   void begin_inline(worker& self) noexcept override {
-    if (&self.home != &this->home() || begun_.exchange(true, memory_order_relaxed)) return;
+    if (&self.home != &root_type::home() || held_back_.load(memory_order_acquire)) return;  // acquire: let_go.
+    if (begun_.exchange(true, memory_order_relaxed)) return;
     this->add_reference();
     run_nested(self, [&] { this->begin(self); });
   }
@@ -54,6 +59,7 @@ class spawned final : public future_state<result_of<X, Args...>>, public root<X,
   }
 
   atomic<bool> begun_{false};
+  atomic<bool> held_back_{false};
 };
 
 /// A root that is about to start, counted: no longer if something throws before it is kept.
@@ -109,6 +115,7 @@ class chained : public listener, public cached_allocation {
     counted_root counted(home);
     auto c = std::make_unique<chained>(home);
     c->next_ = new spawned<work>(home, work{std::move(before), std::move(f)});
+    c->next_->hold_back();
     auto result = future_access::make(state_pointer<result_of<work>>(c->next_));
     counted.keep();
     listener* const waiting = c.release();
@@ -120,7 +127,8 @@ class chained : public listener, public cached_allocation {
   static void go(listener* l) noexcept {
     auto* const me = static_cast<chained*>(l);
     scheduler& home = me->home_;
-    ready_job* const next = me->next_;
+    spawned<work>* const next = me->next_;
+    next->let_go();
     delete me;
     home.submit_woken(next);
   }
@@ -151,8 +159,9 @@ future<result_of<X, Args...>> spawn(X&& x, Args&&... args) {
 template <class T>
 template <class F>
 auto future<T>::then(F&& f) {
-  static_cast<void>(state());
-  return detail::chained<T, std::decay_t<F>>::start(detail::ambient_scheduler(), std::move(state_), std::forward<F>(f));
+  detail::scheduler* const home = state()->home();
+  return detail::chained<T, std::decay_t<F>>::start(home ? *home : detail::ambient_scheduler(), std::move(state_),
+                                                    std::forward<F>(f));
 }
 
 }  // namespace weft

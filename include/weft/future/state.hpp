@@ -73,9 +73,11 @@ class future_state : public cached_allocation, pinned {
   virtual void begin_inline(worker&) noexcept {}
 
   result_slot<T>& result() noexcept { return result_; }
+  [[nodiscard]] scheduler* home() const noexcept { return home_; }
 
  protected:
-  future_state(unsigned references, scheduler* reporter) noexcept : references_(references), reporter_(reporter) {}
+  future_state(unsigned references, scheduler* home) noexcept
+      : references_(references), home_(home), on_failure_(home ? home->settings().on_failure : nullptr) {}
   virtual ~future_state() = default;
 
  private:
@@ -83,14 +85,15 @@ class future_state : public cached_allocation, pinned {
 
   // A failure that nobody has taken, and nobody can take now, goes to the pool's handler.
   void end() noexcept {
-    if (std::exception_ptr failure = result_.failure(); failure && reporter_ && !is_stopped(failure))
-      reporter_->report(std::move(failure));
+    if (std::exception_ptr failure = result_.failure(); failure && on_failure_ && !is_stopped(failure))
+      on_failure_(std::move(failure));
     delete this;
   }
 
   atomic<std::uintptr_t> word_{0};
   atomic<std::uint32_t> references_;
-  scheduler* const reporter_;  // outlives the state: pools wait for what they run
+  scheduler* const home_;  // of what computes the result; null: nobody's. May be gone once the result is there
+  failure_handler const on_failure_;  // kept apart from the pool, which waits for its work but not for futures
   result_slot<T> result_;
 };
 

@@ -1,6 +1,7 @@
 // The clock of every deadline in weft.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 
@@ -33,7 +34,7 @@ clock::time_point deadline_after(std::chrono::duration<Rep, Period> d) noexcept 
   auto const now = clock::now();
   if (d <= d.zero()) return now;
   using seconds = std::chrono::duration<double>;
-  auto const left = clock::time_point::max() - now;
+  auto const left = clock::time_point::max() - std::max(now, clock::time_point{});
   if (std::chrono::duration_cast<seconds>(d) >= std::chrono::duration_cast<seconds>(left))
     return clock::time_point::max();
   return now + std::chrono::ceil<clock::duration>(d);

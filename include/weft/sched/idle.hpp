@@ -46,11 +46,14 @@ class idle_set : pinned {
 
   void begin_search() noexcept { word_.fetch_add(searching_one, memory_order_seq_cst); }  // E1.
 
-  /// True: it was the last one while others sleep. Wakes that were left to this searcher are its duty now: it looks
-  /// whether there is more work, and wakes the next.
-  [[nodiscard]] bool end_search() noexcept {
+  struct left_behind {
+    bool searchers, sleepers;
+  };
+
+  /// Whom it leaves. Without other searchers, the wakes that were left to this one are its duty now.
+  left_behind end_search() noexcept {
     auto const before = word_.fetch_sub(searching_one, memory_order_seq_cst);  // E1.
-    return field(before, searching_one) == 1 && field(before, sleeping_one) != 0;
+    return {field(before, searching_one) != 1, field(before, sleeping_one) != 0};
   }
 
   void begin_join() noexcept { word_.fetch_add(joining_one, memory_order_seq_cst); }

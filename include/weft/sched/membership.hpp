@@ -8,6 +8,7 @@
 
 #include <sched.h>
 
+#include <chrono>
 #include <memory>
 #include <new>
 #include <stdexcept>
@@ -120,6 +121,7 @@ inline worker* scheduler::enter_external() {
     } else {
       mine->held.store(sleeper, memory_order_release);  // release → reclaim_held's acquire
       if (sleeper == watcher) release_held(*mine);
+      if (work_visible()) notify_work();  // a producer may have looked for somebody held before that was written
     }
   }
   set_current_worker(mine);
@@ -185,6 +187,18 @@ inline void scheduler::end_blocking(worker& self) noexcept {
   count_threads();
 }
 
+inline clock::time_point scheduler::blocked_until() const noexcept {
+  constexpr auto patience = std::chrono::milliseconds(10);
+  return spare_failed_.load(memory_order_relaxed) ? clock::now() + patience : clock::time_point::max();
+}
+
+// The pool owes a spare that it could not have. The blocked worker watches the clock in its place, and asks again.
+inline void scheduler::try_again_for_spare(worker& self) noexcept {
+  if (self.kind == worker_kind::external) return;
+  poll_driver(self);
+  if (work_visible()) notify_work();
+}
+
 inline void scheduler::start_spare_if_short() noexcept {
   worker* spare = nullptr;
   bool has_thread = false;
@@ -208,7 +222,9 @@ inline void scheduler::start_spare_if_short() noexcept {
     return;
   }
   if (!spare) spare = add_worker(worker_kind::spare);
-  if (spare && !start_thread(*spare)) return;
+  auto const error = spare ? start_thread(*spare) : std::make_error_code(std::errc::resource_unavailable_try_again);
+  spare_failed_.store(static_cast<bool>(error), memory_order_relaxed);
+  if (!error) return;
   // No thread to be had: the pool is one short until a blocked one returns.
   small_lock const guard(threads_lock_);
   if (spare) threadless_.push_back(spare);  // reserved: cannot fail

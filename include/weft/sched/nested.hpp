@@ -33,12 +33,13 @@ void run_nested(worker& self, F&& f) noexcept {
   self.victim = outer_victim;
 }
 
-/// Calls wait(), which blocks the thread, with the worker's place given to a spare meanwhile.
-template <class F>
-void block_worker(worker& self, F&& wait) noexcept {
-  self.home.begin_blocking(self);
-  static_cast<F&&>(wait)();
-  self.home.end_blocking(self);
+/// Blocks the thread until wait_until(deadline) says true, with the worker's place given to a spare meanwhile.
+template <class WaitUntil>
+void block_worker(worker& self, WaitUntil&& wait_until) noexcept {
+  scheduler& home = self.home;
+  home.begin_blocking(self);
+  while (!wait_until(home.blocked_until())) home.try_again_for_spare(self);
+  home.end_blocking(self);
 }
 
 }  // namespace weft::detail

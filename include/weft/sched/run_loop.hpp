@@ -242,13 +242,22 @@ inline void scheduler::run(worker& self) noexcept {
       found = find_local(self);
     }
     if (found) {
-      if (idle.end_search() && work_visible()) notify_work();
+      leave_search();
       run_job(self, found);
     } else if (!sleep(self)) {
       break;
     }
   }
   set_current_worker(nullptr);
+}
+
+// Producers left their wakes to this searcher, which has found one job. Somebody else is there for the others if one sleeps, is held
+// for a plain thread, or is due as a spare: seq_cst, after the step out of the count.
+inline void scheduler::leave_search() noexcept {
+  auto const left = idle.end_search();
+  if (left.searchers) return;
+  if (left.sleepers || surplus_.load(memory_order_seq_cst) < 0 || held_.load(memory_order_seq_cst) != 0)
+    if (work_visible()) notify_work();
 }
 
 // ── sleeping ──
@@ -296,10 +305,10 @@ inline bool scheduler::sleep(worker& self) noexcept {
   }
   // Awake as the one searcher: look as a searcher does.
   if (job* const found = find_anywhere(self)) {
-    if (idle.end_search() && work_visible()) notify_work();
+    leave_search();
     run_job(self, found);
   } else {
-    if (idle.end_search() && work_visible()) notify_work();
+    leave_search();
   }
   return true;
 }

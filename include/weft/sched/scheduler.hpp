@@ -99,6 +99,9 @@ class scheduler : pinned {
   /// is work and nobody to do it.
   void begin_blocking(worker& self) noexcept;
   void end_blocking(worker& self) noexcept;
+  /// How long a blocked worker may sleep before it calls try_again_for_spare: for ever, unless no thread could be had.
+  [[nodiscard]] clock::time_point blocked_until() const noexcept;
+  void try_again_for_spare(worker& self) noexcept;
 
   // ── the end ──
 
@@ -152,6 +155,7 @@ class scheduler : pinned {
   void run_taken(worker& self, job* j) noexcept;
   bool sleep(worker& self) noexcept;
   void poll_driver(worker& self) noexcept;
+  void leave_search() noexcept;
   [[nodiscard]] bool work_visible() const noexcept;
   void inject(ready_job* j) noexcept;
   void wake(int index) noexcept;
@@ -194,6 +198,7 @@ class scheduler : pinned {
   unsigned running_ = 0;                                 // guarded by threads_lock_: threads in the run loop
   unsigned blocked_ = 0;                                 // guarded by threads_lock_: of those, blocked in a plain wait
   atomic<int> surplus_{0};                               // running_ - blocked_ - size_, for a look without the lock
+  atomic<bool> spare_failed_{false};                     // no thread could be had for the last spare
   std::vector<worker*> reserve_;                         // guarded by threads_lock_: spares that nobody needs now
   std::vector<worker*> threadless_;                      // guarded by threads_lock_: spares that could not be started
   std::vector<std::unique_ptr<worker_thread>> threads_;  // guarded by threads_lock_

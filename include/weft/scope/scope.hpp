@@ -203,7 +203,7 @@ class scope_awaiter : public native_awaiter, public suspension {
 template <class F>
 class [[nodiscard]] scope_operation {
  public:
-  scope_operation(F&& body, scope_options const& o) : body_(std::move(body)), options_(o) {}
+  scope_operation(F body, scope_options const& o) : body_(std::move(body)), options_(o) {}
   auto operator co_await() { return scope_awaiter<F>(std::move(body_), options_); }
 
  private:

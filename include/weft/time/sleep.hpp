@@ -20,7 +20,7 @@ inline timer_service& timers_of(scheduler& home) {
   return *static_cast<timer_service*>(d);
 }
 
-class [[nodiscard]] sleep_awaiter : public stoppable_suspension<sleep_awaiter>, timer {
+class sleep_awaiter : public stoppable_suspension<sleep_awaiter>, timer {
  public:
   explicit sleep_awaiter(clock::time_point until) noexcept
       : timer(until, [](timer& t, worker&) noexcept { static_cast<sleep_awaiter&>(t).suspension::fire(); }) {}
@@ -44,6 +44,15 @@ class [[nodiscard]] sleep_awaiter : public stoppable_suspension<sleep_awaiter>, 
   timer_service* timers_ = nullptr;
 };
 
+class [[nodiscard]] sleep_operation {
+ public:
+  explicit sleep_operation(clock::time_point until) noexcept : until_(until) {}
+  auto operator co_await() const noexcept { return sleep_awaiter(until_); }
+
+ private:
+  clock::time_point until_;
+};
+
 }  // namespace detail
 
 /// co_await sleep_until(t);
@@ -51,12 +60,12 @@ class [[nodiscard]] sleep_awaiter : public stoppable_suspension<sleep_awaiter>, 
 ///   on error    std::bad_alloc, where a worker's first timer finds no memory
 ///   on stop     ends at once, as stopped
 ///   resumes on  the pool it was awaited on
-[[nodiscard]] inline auto sleep_until(clock::time_point t) noexcept { return detail::sleep_awaiter(t); }
+[[nodiscard]] inline auto sleep_until(clock::time_point t) noexcept { return detail::sleep_operation(t); }
 
 /// co_await sleep_for(d); the same, d from now. A duration beyond the clock's end sleeps until stopped.
 template <class Rep, class Period>
 [[nodiscard]] auto sleep_for(std::chrono::duration<Rep, Period> d) noexcept {
-  return detail::sleep_awaiter(detail::deadline_after(d));
+  return detail::sleep_operation(detail::deadline_after(d));
 }
 
 }  // namespace weft
