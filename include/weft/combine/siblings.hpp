@@ -79,6 +79,8 @@ class sibling_group : pinned {
     stop_.emplace(outer_->stop);
     context_.emplace(context{.stop = &*stop_, .home = outer_->home});
     if (first.next_) push_from(self, *first.next_);
+    if (self.deque.wanted()) [[unlikely]]
+      self.home.share(self);
     return transfer(go_on(self, first));
   }
 
@@ -127,10 +129,8 @@ class sibling_group : pinned {
   }
 
   static void push(worker& self, sibling& s) noexcept {
-    auto const place = self.deque.mark();
-    if (self.deque.clear_at(place)) [[likely]]
-      self.deque.push_at(place, &s);
-    else if (!self.home.push_looking_up(self, &s)) self.home.submit(&s);
+    if (!self.deque.push(&s)) [[unlikely]]
+      self.home.submit(&s);
   }
 
   // Runs s and those after it as far as they compute; returns what to go on with.

@@ -151,6 +151,7 @@ class [[nodiscard]] when_all_range_operation {
 ///   on error    the first failure stops the others, and is thrown when all have ended; those that have not begun never do
 ///   on stop     goes on: the children inherit the stop, and their weft::stopped is the failure
 ///   resumes on  the worker of the last one to end
+/// They may run at the same time, and may run one after the other: they wait for each other by co_await alone.
 /// Cost: when nobody steals, no atomic read-modify-write and no allocation but the children's own frames.
 template <class... X>
   requires(sizeof...(X) >= 2) && (runnable<X> && ...)

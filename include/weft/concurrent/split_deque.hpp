@@ -54,27 +54,21 @@ class split_deque : pinned {
 
   // ── owner ──
 
-  /// Where the next item goes. The owner looks at it once, pushes there, and, in a plain frame, pops there.
+  /// Where the next item goes.
   [[nodiscard]] position mark() const noexcept { return tail_; }
-
-  /// Before a push at `p`: is there nothing to see to? Otherwise somebody asks for work, or the deque is full.
-  [[nodiscard]] bool clear_at(position p) const noexcept { return p != limit_ && !wanted(); }
 
   /// False: full, nothing was pushed.
   [[nodiscard]] bool push(T* item) noexcept {
-    if (tail_ == limit_) return false;
-    push_at(tail_, item);
+    slot* const t = tail_;
+    if (t == limit_) [[unlikely]]
+      return false;
+    t->store(item, memory_order_relaxed);
+    tail_ = t + 1;
     return true;
   }
 
-  /// p == mark(), and the deque is not full.
-  void push_at(position p, T* item) noexcept {
-    p->store(item, memory_order_relaxed);
-    tail_ = p + 1;
-  }
-
-  /// pop for a plain frame: all that was pushed above p is gone again. p comes from a register, so that the next push does not wait for
-  /// a load of what this one has just stored.
+  /// pop for a plain frame that pushed at p: all that was pushed above is gone again. p comes from a register, so that the next
+  /// push does not wait for a load of what the last pop has stored.
   [[nodiscard]] bool pop_at(position p) noexcept {
     WEFT_ASSERT(tail_ == p + 1, "a frame left items in the deque");
     tail_ = p;
@@ -101,15 +95,12 @@ class split_deque : pinned {
   /// Does anybody ask for work? The owner looks at each push and between chunks.
   [[nodiscard]] bool wanted() const noexcept { return want_.load(memory_order_relaxed); }
 
-  enum class share { half, all };
-
-  /// Publishes private items, oldest first. False: there was none.
-  bool publish(share how_much) noexcept {
+  /// Publishes all private items, oldest first. False: there was none.
+  bool publish() noexcept {
     auto const count = static_cast<std::uint64_t>(tail_ - split_);
     if (count == 0) return false;
-    auto const moved = how_much == share::all ? count : (count + 1) / 2;
-    split_ += moved;
-    ends_.fetch_add(moved << 32, memory_order_seq_cst);  // E3; its release half: E1.
+    split_ = tail_;
+    ends_.fetch_add(count << 32, memory_order_seq_cst);  // E3; its release half: E1.
     return true;
   }
 

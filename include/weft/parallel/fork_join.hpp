@@ -24,7 +24,7 @@ namespace weft {
 /// Calls every f, possibly at the same time, and returns all results when all have returned: `auto [a, b] = fork_join(f, g);`.
 /// Computing: a plain call, from any thread, inside any task. The first runs here at once; the others run here after it,
 /// unless an idle worker has taken them. While it waits for one that was taken, the thread runs nothing but parts of it: a lock may
-/// be held across fork_join.
+/// be held across fork_join. They may run at the same time, and may run one after the other: they must not wait for each other.
 ///
 /// void becomes weft::unit, references stay references. If any throws, those that have not begun are not run, those that run are
 /// asked to stop and waited for, and the exception of the lowest index is thrown.

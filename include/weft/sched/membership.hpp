@@ -166,7 +166,7 @@ inline void scheduler::count_threads() noexcept {
 //   E  seq_cst, both: a producer makes work visible, then looks at surplus_; who blocks lowers surplus_, then looks at all work.
 //      One of the two sees the other, and starts the spare.
 inline void scheduler::begin_blocking(worker& self) noexcept {
-  self.deque.publish(split_deque<job>::share::all);
+  self.deque.publish();
   if (self.kind == worker_kind::external) {
     release_held(self);
   } else {

@@ -55,14 +55,13 @@ inline void scheduler::submit_woken(ready_job* j) noexcept {
 }
 
 [[gnu::noinline, gnu::cold]] inline void scheduler::share(worker& self) noexcept {
-  using how = split_deque<job>::share;
-  if (!idle.hungry_hint()) {
-    if (!self.deque.publish(how::half)) return;
-    self.deque.clear_want();     // deque E4
-    if (!idle.hungry()) return;  // nobody came meanwhile: the next pushes stay private
+  if (!self.deque.publish()) return;
+  if (!idle.hungry()) {
+    // Nobody asks: the next pushes stay private, unless somebody comes while we say so.
+    self.deque.clear_want();  // deque E4
+    if (!idle.hungry()) return;
     self.deque.raise_want();
   }
-  self.deque.publish(how::all);
   notify_work();
 }
 
