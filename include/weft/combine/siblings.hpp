@@ -73,12 +73,15 @@ class sibling_group : pinned {
   /// await_suspend: siblings first … last are linked; returns what to go on with.
   template <weft_promise Promise>
   std::coroutine_handle<> enter(std::coroutine_handle<Promise> parent, sibling& first) noexcept {
-    worker& self = *current_worker();
+    worker& self = *current_worker_inline();
     parent_ = parent;
     outer_ = parent.promise().ambient();
     stop_.emplace(outer_->stop);
     context_.emplace(context{.stop = &*stop_, .home = outer_->home});
-    if (first.next_) push_from(self, *first.next_);
+    if (sibling* const second = first.next_) {
+      if (second->next_) push_reversed(self, *second);
+      else push(self, *second);
+    }
     if (self.deque.wanted()) [[unlikely]]
       self.home.share(self);
     return transfer(go_on(self, first));
@@ -104,27 +107,22 @@ class sibling_group : pinned {
  private:
   friend class sibling;
 
-  // The last first, so that the next one is on top.
-  void push_from(worker& self, sibling& s) noexcept {
-    if (s.next_) {
-      // A long range is a loop, not a recursion: the list is reversed in place for the length of it.
-      sibling* reversed = nullptr;
-      for (sibling* i = &s; i;) {
-        sibling* const following = i->next_;
-        i->next_ = reversed;
-        reversed = i;
-        i = following;
-      }
-      sibling* following = nullptr;
-      for (sibling* i = reversed; i;) {
-        sibling* const upper = i->next_;
-        i->next_ = following;
-        following = i;
-        push(self, *i);
-        i = upper;
-      }
-    } else {
-      push(self, s);
+  // The last first, so that the next one is on top. A long range is a loop, not a recursion: the list is reversed in place meanwhile.
+  [[gnu::noinline]] static void push_reversed(worker& self, sibling& s) noexcept {
+    sibling* reversed = nullptr;
+    for (sibling* i = &s; i;) {
+      sibling* const following = i->next_;
+      i->next_ = reversed;
+      reversed = i;
+      i = following;
+    }
+    sibling* following = nullptr;
+    for (sibling* i = reversed; i;) {
+      sibling* const upper = i->next_;
+      i->next_ = following;
+      following = i;
+      push(self, *i);  // Past here *i may be running.
+      i = upper;
     }
   }
 
@@ -181,7 +179,9 @@ inline void sibling::act_as_job(job* j, worker& self, job_order order) noexcept 
   resume(self, me.group_->go_on(self, me));
 }
 
-inline std::coroutine_handle<> sibling::ended() noexcept { return transfer(group_->ended(*current_worker(), *this)); }
+inline std::coroutine_handle<> sibling::ended() noexcept {
+  return transfer(group_->ended(*current_worker_inline(), *this));
+}
 
 /// A sibling that runs X: a callable or something to await.
 template <class X>

@@ -5,6 +5,7 @@
 #include <weft/combine/siblings.hpp>
 #include <weft/coro/concepts.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <iterator>
 #include <memory>
@@ -171,8 +172,9 @@ template <std::ranges::input_range R>
   } else {
     std::vector<x> parts;
     for (auto&& each : range) {
-      // The tasks of a range are moved out of it: they can be awaited only once.
-      parts.push_back(std::move(each));
+      // What can be awaited is moved out of an lvalue range, too: it is awaited only once. Callables are copied.
+      if constexpr (std::is_lvalue_reference_v<R> && std::copy_constructible<x> && !awaitable<x>) parts.push_back(each);
+      else parts.push_back(std::move(each));
     }
     return detail::when_all_range_operation<x>(std::move(parts));
   }

@@ -113,7 +113,7 @@ bool future<T>::wait_until(clock::time_point deadline) const {
   if (s->ready()) return true;
   detail::worker* const self = detail::current_worker();
   if (self && self->kind != detail::worker_kind::external && deadline == clock::time_point::max()) {
-    s->begin_inline(*self);
+    s->begin_inline(*self, detail::future_state<T>::inline_work::any);
     if (s->ready()) return true;
   }
   detail::waiting_thread here;
@@ -144,7 +144,12 @@ class future<T>::awaiter : public detail::stoppable_suspension<typename future<T
   // Moved only before it is awaited.
   awaiter(awaiter&& other) noexcept : awaiter(future(std::move(other.state_))) {}
 
-  [[nodiscard]] bool await_ready() const noexcept { return state_->ready(); }
+  // What only computes and has not begun is computed here and now: cheaper than two ways through the queues.
+  [[nodiscard]] bool await_ready() const noexcept {
+    if (state_->ready()) return true;
+    state_->begin_inline(*detail::current_worker(), detail::future_state<T>::inline_work::computing);
+    return state_->ready();
+  }
 
   T await_resume() {
     this->finish_wait();

@@ -37,7 +37,8 @@ class spawned final : public future_state<result_of<X, Args...>>, public root<X,
   void hold_back() noexcept { held_back_.store(true, memory_order_relaxed); }
   void let_go() noexcept { held_back_.store(false, memory_order_release); }  // release → begin_inline's acquire
 
-  void begin_inline(worker& self) noexcept override {
+  void begin_inline(worker& self, typename state::inline_work what) noexcept override {
+    if (bound_work<X, Args...>::waits && what == state::inline_work::computing) return;
     if (&self.home != &root_type::home() || held_back_.load(memory_order_acquire)) return;  // acquire: let_go.
     if (begun_.exchange(true, memory_order_relaxed)) return;
     this->add_reference();

@@ -69,8 +69,10 @@ class future_state : public cached_allocation, pinned {
 
   /// Asks what computes the result to stop. Nothing where that cannot be asked.
   virtual void request_stop() noexcept {}
-  /// Begins on the calling worker what has not begun. Nothing where that is not for the waiter to do.
-  virtual void begin_inline(worker&) noexcept {}
+  /// What has not begun, begun on the calling worker: `computing` only if it ends there, too. Nothing where that is not for the
+  /// waiter to do.
+  enum class inline_work { any, computing };
+  virtual void begin_inline(worker&, inline_work) noexcept {}
 
   result_slot<T>& result() noexcept { return result_; }
   [[nodiscard]] scheduler* home() const noexcept { return home_; }

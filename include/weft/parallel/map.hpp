@@ -34,7 +34,8 @@ class unordered_results {
 
   template <class Value>
   void set(std::size_t i, Value&& value) {
-    values_[i] = std::forward<Value>(value);
+    if constexpr (in_place) values_[i] = std::forward<Value>(value);
+    else values_[i].emplace(std::forward<Value>(value));
   }
 
   std::vector<T> take() {

@@ -48,13 +48,13 @@ class reduce_work {
     }
     auto i = first;
     T sum = a ? T(std::move(*a)) : T(each_(i++));
-    for (; i != last; ++i) sum = std::invoke(op_, std::move(sum), each_(i));
+    for (; i != last; ++i) sum = static_cast<T>(std::invoke(op_, std::move(sum), each_(i)));
     a = std::move(sum);
   }
 
   void combine(accumulator& a, accumulator&& right) {
     if (!right) return;
-    if (a) a = std::invoke(op_, std::move(*a), std::move(*right));
+    if (a) a = static_cast<T>(std::invoke(op_, std::move(*a), std::move(*right)));
     else a = std::move(right);
   }
 
@@ -68,7 +68,7 @@ T reduce_indices(std::size_t count, T init, Op& op, loop_options const& o, Each 
   reduce_work<T, Op, Each> work(op, each);
   auto all = run_loop(work, count, o);
   if (!all) return init;
-  return std::invoke(op, std::move(init), std::move(*all));
+  return static_cast<T>(std::invoke(op, std::move(init), std::move(*all)));
 }
 
 template <class Op, class T, class Element>

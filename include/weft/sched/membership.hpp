@@ -166,6 +166,7 @@ inline void scheduler::count_threads() noexcept {
 //   E  seq_cst, both: a producer makes work visible, then looks at surplus_; who blocks lowers surplus_, then looks at all work.
 //      One of the two sees the other, and starts the spare.
 inline void scheduler::begin_blocking(worker& self) noexcept {
+  bool was_last = false;
   self.deque.publish();
   if (self.kind == worker_kind::external) {
     release_held(self);
@@ -173,7 +174,11 @@ inline void scheduler::begin_blocking(worker& self) noexcept {
     small_lock const guard(threads_lock_);
     ++blocked_;
     count_threads();
+    was_last = blocked_ == running_;
   }
+  // The last one running gives its place away before it needs to: from here on somebody runs, or this worker knows that nobody
+  // can, and looks after the pool itself from time to time.
+  if (was_last) return start_spare_if_short();
   driver* const d = installed_driver();
   bool const clock_to_watch = d && d->next_deadline() != clock::time_point::max();
   if (work_visible()) notify_work();

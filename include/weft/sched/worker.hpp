@@ -50,18 +50,21 @@ struct epilogue {
 /// costs the first chunk of a loop.
 class loop_memory {
  public:
-  /// Negative: not known.
-  [[nodiscard]] float recall(void const* body) const noexcept {
-    entry const& e = entries_[index(body)];
-    return e.body == body ? e.cost : -1.0f;
-  }
-  void remember(void const* body, float cost) noexcept { entries_[index(body)] = {body, cost}; }
-
- private:
   struct entry {
     void const* body = nullptr;
-    float cost = 0;
+    float cost = 0;             // ticks per element
+    std::uint32_t untimed = 0;  // runs since it was measured
   };
+
+  /// The entry of this body; cost < 0: not known.
+  [[nodiscard]] entry& of(void const* body) noexcept {
+    entry& e = entries_[index(body)];
+    if (e.body != body) [[unlikely]]
+      e = {body, -1.0f, 0};
+    return e;
+  }
+
+ private:
   static constexpr std::size_t count = 64;
   static std::size_t index(void const* body) noexcept {
     return (reinterpret_cast<std::uintptr_t>(body) * 0x9E3779B97F4A7C15u >> 32) % count;
