@@ -225,7 +225,8 @@ class stop_source : detail::pinned {
   /// True: this call was the first to ask. The callbacks are called here, before it returns.
   bool request_stop() noexcept { return state_.request_stop(); }
   [[nodiscard]] bool stop_requested() const noexcept { return state_.stop_requested(); }
-  [[nodiscard]] stop_token get_token() noexcept { return make_stop_token(&state_); }
+  [[nodiscard]] stop_token get_token() & noexcept { return make_stop_token(&state_); }
+  stop_token get_token() && = delete;  // it would point into a source that is gone
 
  private:
   detail::stop_state state_;

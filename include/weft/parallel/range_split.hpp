@@ -8,6 +8,7 @@
 #include <weft/os/clock.hpp>
 #include <weft/parallel/fork_join.hpp>
 #include <weft/sched/join.hpp>
+#include <weft/sched/overdue.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -61,7 +62,8 @@ class range_loop : pinned {
         return;
       }
     }
-    run_range(self, result, 0, count);
+    overdue_watch watch(self);
+    run_range(self, watch, result, 0, count);
   }
 
  private:
@@ -87,8 +89,8 @@ class range_loop : pinned {
     ~piece() {}
 
     /// After the near half: this one here, or what its thief has made of it.
-    void join(worker& self, accumulator& near) {
-      if (self.deque.pop() || !wait(self)) return loop_.continue_with(self, near, first_, last_);
+    void join(worker& self, overdue_watch& watch, accumulator& near) {
+      if (self.deque.pop() || !wait(self)) return loop_.continue_with(self, watch, near, first_, last_);
       end_stop_state();
       scope_exit const gone([this]() noexcept { far_.~slot(); });
       loop_.work_.combine(near, far_.take());
@@ -112,7 +114,8 @@ class range_loop : pinned {
         ::new (static_cast<void*>(&me.far_)) slot;
         settle_with(me.far_, [&me, &self] {
           accumulator a{};
-          me.loop_.run_range(self, a, me.first_, me.last_);
+          overdue_watch watch(self);
+          me.loop_.run_range(self, watch, a, me.first_, me.last_);
           return a;
         });
       });
@@ -125,13 +128,13 @@ class range_loop : pinned {
     };
   };
 
-  void continue_with(worker& self, accumulator& near, std::size_t first, std::size_t last) {
+  void continue_with(worker& self, overdue_watch& watch, accumulator& near, std::size_t first, std::size_t last) {
     accumulator far{};
-    run_range(self, far, first, last);
+    run_range(self, watch, far, first, last);
     work_.combine(near, std::move(far));
   }
 
-  void run_range(worker& self, accumulator& result, std::size_t first, std::size_t last) {
+  void run_range(worker& self, overdue_watch& watch, accumulator& result, std::size_t first, std::size_t last) {
     auto const all = last - first;
     std::uint64_t spent = 0;
     std::size_t done = 0;
@@ -143,21 +146,24 @@ class range_loop : pinned {
         piece far(*this, self.current, middle, last);
         if (self.home.push_looking_up(self, &far)) [[likely]] {
           try {
-            run_range(self, result, first, middle);
+            run_range(self, watch, result, first, middle);
           } catch (...) {
             far.abandon(self);
             throw;
           }
-          return far.join(self, result);
+          return far.join(self, watch, result);
         }
       }
       auto const here = std::min(chunk, last - first);
       if (grain_ != 0) {
         work_.run(result, first, first + here);
+        watch.look(ticks());
       } else {
         auto const begun = ticks();
         work_.run(result, first, first + here);
-        auto const took = ticks() - begun;
+        auto const ended = ticks();
+        auto const took = ended - begun;
+        watch.look(ended);
         spent += took;
         if (took < short_chunk) chunk *= 2;
         else if (took > long_chunk && chunk > 1) chunk /= 2;

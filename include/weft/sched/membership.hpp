@@ -167,6 +167,9 @@ inline void scheduler::count_threads() noexcept {
 //      One of the two sees the other, and starts the spare.
 inline void scheduler::begin_blocking(worker& self) noexcept {
   bool was_last = false;
+  // The one just woken is not left to those who find nothing else.
+  if (ready_job* const next = self.lifo.exchange(nullptr, memory_order_acquire))
+    inject(next);  // acquire: from its waker.
   self.deque.publish();
   if (self.kind == worker_kind::external) {
     release_held(self);

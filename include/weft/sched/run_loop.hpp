@@ -193,6 +193,11 @@ inline bool scheduler::work_visible() const noexcept {
   return false;
 }
 
+inline bool scheduler::ready_jobs_wait(worker& self) const noexcept {
+  if (idle.hungry_hint()) return false;
+  return injected_.load(memory_order_relaxed) != 0 || self.ring.size() != 0 || self.lifo.load(memory_order_relaxed);
+}
+
 // ── running ──
 
 inline void scheduler::run_job(worker& self, job* j) noexcept {

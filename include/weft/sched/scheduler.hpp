@@ -99,6 +99,11 @@ class scheduler : pinned {
   /// is work and nobody to do it.
   void begin_blocking(worker& self) noexcept;
   void end_blocking(worker& self) noexcept;
+  /// Makes ready, through `self`, what is due by now.
+  void poll_driver(worker& self) noexcept;
+  /// Are there ready jobs that `self` would run next, while nobody searches or sleeps who could take them?
+  [[nodiscard]] bool ready_jobs_wait(worker& self) const noexcept;
+
   /// How long a blocked worker may sleep before it calls try_again_for_spare: for ever, unless no thread could be had.
   [[nodiscard]] clock::time_point blocked_until() const noexcept;
   void try_again_for_spare(worker& self) noexcept;
@@ -154,7 +159,6 @@ class scheduler : pinned {
   void run_job(worker& self, job* j) noexcept;
   void run_taken(worker& self, job* j) noexcept;
   bool sleep(worker& self) noexcept;
-  void poll_driver(worker& self) noexcept;
   void leave_search() noexcept;
   [[nodiscard]] bool work_visible() const noexcept;
   void inject(ready_job* j) noexcept;

@@ -118,6 +118,7 @@ class worker : pinned {
   atomic<std::uint64_t> roots_started{0}, roots_ended{0};
 
   loop_memory loops;
+  std::uint64_t last_look = 0;    // ticks: when a loop last looked after what is overdue
   std::uint64_t last_number = 0;  // of a stolen job
   worker* victim = nullptr;       // whose deque the job about to be run comes from
 };
