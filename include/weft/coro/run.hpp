@@ -98,8 +98,10 @@ inline void submit_and_sleep(scheduler& home, function_ref<void()> call) { run_o
 
 template <class X, class... Args>
 decltype(auto) pool::run(X&& x, Args&&... args) {
-  static_assert(runnable<X, Args...>, "pool::run takes a callable with its arguments, or an awaitable alone");
-  return detail::run_on(core_, std::forward<X>(x), std::forward<Args>(args)...);
+  static_assert(
+      runnable<X, Args...>,
+      "pool::run takes a callable with its arguments, or an awaitable alone; arguments are moved: std::ref to borrow");
+  if constexpr (runnable<X, Args...>) return detail::run_on(core_, std::forward<X>(x), std::forward<Args>(args)...);
 }
 
 /// Runs x on a pool and returns its result, or throws what it threw: asyncio.run, block_on. x is a callable or a coroutine function
@@ -107,9 +109,12 @@ decltype(auto) pool::run(X&& x, Args&&... args) {
 /// thread, on the default pool; from a worker, on its own pool: there x begins at once, on the same stack, and if it has to
 /// wait, the worker's place goes to a spare, so that no pool deadlocks.
 template <class X, class... Args>
-  requires runnable<X, Args...>
-result_of<X, Args...> run(X&& x, Args&&... args) {
-  return detail::run_on(detail::ambient_scheduler(), std::forward<X>(x), std::forward<Args>(args)...);
+decltype(auto) run(X&& x, Args&&... args) {
+  static_assert(
+      runnable<X, Args...>,
+      "run takes a callable with its arguments, or an awaitable alone; arguments are moved: std::ref to borrow");
+  if constexpr (runnable<X, Args...>)
+    return detail::run_on(detail::ambient_scheduler(), std::forward<X>(x), std::forward<Args>(args)...);
 }
 
 }  // namespace weft

@@ -164,7 +164,7 @@ class future<T>::awaiter : public detail::stoppable_suspension<typename future<T
   detail::state_pointer<T> state_;
 };
 
-/// The other end of a future: the one who keeps it sets a value or an exception once. Any thread, one at a time. Destroyed
+/// The other end of a future, which computes nothing: an exception that nobody asks for is dropped with it. The one who keeps it sets a value or an exception once. Any thread, one at a time. Destroyed
 /// without having been kept, it leaves weft::broken_promise.
 template <class T = void>
 class promise {

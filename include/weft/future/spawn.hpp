@@ -19,7 +19,7 @@ namespace detail {
 // adds one for its run; the entry then finds that there is nothing to do.
 /// Work that has been spawned, its callable and its result in one block.
 template <class X, class... Args>
-class spawned final : public future_state<result_of<X, Args...>>, public root<X, Args...> {
+class spawned : public future_state<result_of<X, Args...>>, public root<X, Args...> {
   using state = future_state<result_of<X, Args...>>;
   using root_type = root<X, Args...>;
 
@@ -91,9 +91,10 @@ future<result_of<X, Args...>> spawn_on(scheduler& home, X&& x, Args&&... args) {
 /// What then() runs: the state before, and what to do with its result.
 template <class T, class F>
 struct continuation {
-  state_pointer<T> before;
+  future_state<T>* before;  // the chain keeps it
   F f;
   decltype(auto) operator()() && {
+    if (!before->ready()) throw stopped{};
     if constexpr (std::is_void_v<T>) {
       before->result().take();
       return std::invoke(std::move(f));
@@ -103,47 +104,60 @@ struct continuation {
   }
 };
 
-/// Starts when the state before it is ready.
+//   Who takes the listener out of the state before, by its completion or by detach, lets the work go: one of them alone can.
+//
+/// Work that begins when the state before it is ready, or when it is asked to stop.
 template <class T, class F>
-class chained : public listener, public cached_allocation {
+class chained final : public spawned<continuation<T, F>>, listener, stop_registration {
+  using base = spawned<continuation<T, F>>;
+
  public:
-  using work = continuation<T, F>;
-
-  explicit chained(scheduler& home) noexcept : listener(&chained::go), home_(home) {}
-
-  static auto start(scheduler& home, state_pointer<T> before, F f) {
-    auto& watched = *before;
+  static future<typename base::result> start(scheduler& home, state_pointer<T> before, F f) {
     counted_root counted(home);
-    auto c = std::make_unique<chained>(home);
-    c->next_ = new spawned<work>(home, work{std::move(before), std::move(f)});
-    c->next_->hold_back();
-    auto result = future_access::make(state_pointer<result_of<work>>(c->next_));
+    auto* const me = new chained(home, std::move(before), std::move(f));
     counted.keep();
-    listener* const waiting = c.release();
-    if (!watched.attach(*waiting)) waiting->notify(waiting);
+    auto result = future_access::make(state_pointer<typename base::result>(me));
+    me->add_reference();
+    // Registered first: a stop that comes before the listener is attached finds nothing to detach, and is seen below.
+    static_cast<void>(me->stop().add(*me));
+    if (!me->before_->attach(*me)) me->go();
+    else if (me->stop().stop_requested()) give_up(me);
+    me->release();
     return result;
   }
 
+  ~chained() override { this->stop().remove(*this); }
+
  private:
-  static void go(listener* l) noexcept {
-    auto* const me = static_cast<chained*>(l);
-    scheduler& home = me->home_;
-    spawned<work>* const next = me->next_;
-    next->let_go();
-    delete me;
-    home.submit_woken(next);
+  chained(scheduler& home, state_pointer<T>&& before, F&& f)
+      : base(home, continuation<T, F>{&*before, std::move(f)}),
+        listener([](listener* l) noexcept { static_cast<chained*>(l)->go(); }),
+        stop_registration(&chained::give_up),
+        before_(std::move(before)) {
+    this->hold_back();
   }
 
-  scheduler& home_;
-  spawned<work>* next_ = nullptr;
+  static void give_up(stop_registration* r) noexcept {
+    auto* const me = static_cast<chained*>(r);
+    if (me->before_->detach(*me)) me->go();
+  }
+
+  void go() noexcept {
+    this->let_go();
+    static_cast<root<continuation<T, F>>*>(this)->home().submit_woken(this);
+  }
+
+  state_pointer<T> before_;  // kept to the end: a stop may come after the work has ended
 };
 
 }  // namespace detail
 
 template <class X, class... Args>
 auto pool::spawn(X&& x, Args&&... args) {
-  static_assert(runnable<X, Args...>, "pool::spawn takes a callable with its arguments, or an awaitable alone");
-  return detail::spawn_on(core_, std::forward<X>(x), std::forward<Args>(args)...);
+  static_assert(runnable<X, Args...>,
+                "pool::spawn takes a callable with its arguments, or an awaitable alone; arguments are moved: std::ref "
+                "to borrow");
+  if constexpr (runnable<X, Args...>) return detail::spawn_on(core_, std::forward<X>(x), std::forward<Args>(args)...);
 }
 
 /// Starts x now, on the current pool, else on the default one, and returns a future of its result: Go's go, create_task,
@@ -152,9 +166,12 @@ auto pool::spawn(X&& x, Args&&... args) {
 /// pool's end do. Any thread. One allocation, from a per-worker cache, and one for a coroutine's frame. Throws std::bad_alloc, and
 /// std::logic_error on a pool that has been shut down; then nothing has begun.
 template <class X, class... Args>
-  requires runnable<X, Args...>
-future<result_of<X, Args...>> spawn(X&& x, Args&&... args) {
-  return detail::spawn_on(detail::ambient_scheduler(), std::forward<X>(x), std::forward<Args>(args)...);
+auto spawn(X&& x, Args&&... args) {
+  static_assert(
+      runnable<X, Args...>,
+      "spawn takes a callable with its arguments, or an awaitable alone; arguments are moved: std::ref to borrow");
+  if constexpr (runnable<X, Args...>)
+    return detail::spawn_on(detail::ambient_scheduler(), std::forward<X>(x), std::forward<Args>(args)...);
 }
 
 template <class T>

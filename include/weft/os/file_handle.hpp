@@ -36,6 +36,10 @@ class file_handle {
 
   /// Close-on-exec. Throws std::system_error that names the path.
   static file_handle open(std::string const& path, int flags) {
+    if (path.find('\0') != std::string::npos) {  // the system would open another file: what stands before it
+      errno = EINVAL;
+      throw_errno("open", path);
+    }
     for (;;) {
       int const fd = ::open(path.c_str(), flags | O_CLOEXEC, 0666);
       if (fd >= 0) return file_handle(fd);

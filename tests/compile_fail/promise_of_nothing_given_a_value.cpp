@@ -1,0 +1,7 @@
+// expect-error: set_value
+#include <weft/weft.hpp>
+
+int main() {
+  weft::promise<> p;
+  p.set_value(1);
+}

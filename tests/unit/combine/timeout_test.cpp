@@ -1,0 +1,265 @@
+#include "support/balance.hpp"
+#include "support/catch.hpp"
+#include "support/counted.hpp"
+#include "support/watchdog.hpp"
+#include "support/workers.hpp"
+
+#include <weft/cancel/stop_token.hpp>
+#include <weft/combine/timeout.hpp>
+#include <weft/combine/when_all.hpp>
+#include <weft/coro/blocking.hpp>
+#include <weft/coro/run.hpp>
+#include <weft/coro/task.hpp>
+#include <weft/coro/this_task.hpp>
+#include <weft/future/spawn.hpp>
+#include <weft/os/clock.hpp>
+#include <weft/sched/pool.hpp>
+#include <weft/time/sleep.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <concepts>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+using namespace std::chrono_literals;
+using weft::deadline;
+using weft::task;
+using weft::timeout;
+using weft_test::counted;
+
+namespace {
+
+task<int> later(int v) {
+  co_await weft::this_task::yield();
+  co_return v;
+}
+task<> sleeps(weft::clock::duration d) { co_await weft::sleep_for(d); }
+task<> until_stopped() {
+  for (;;) co_await weft::this_task::checkpoint();
+}
+/// Waits for the stop, and gives a value all the same.
+task<int> value_when_stopped(int v) {
+  auto const token = weft::this_task::stop_token();
+  while (!token.stop_requested()) co_await weft::this_task::yield();
+  co_return v;
+}
+
+}  // namespace
+
+static_assert(std::same_as<weft::await_result_t<decltype(timeout(1s, later, 1))>, int>);
+static_assert(std::same_as<weft::await_result_t<decltype(timeout(1s, later(1)))>, int>);
+static_assert(std::same_as<weft::await_result_t<decltype(deadline(weft::clock::now(), [] {}))>, void>);
+
+TEST_CASE("what ends in time gives its result: a value, a reference, something that only moves, nothing") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("timeout_test: in time");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  int number = 0;
+  int const sum = pool.run([&number]() -> task<int> {
+    int total = co_await timeout(1h, later, 1);
+    total += co_await timeout(1h, later(10));
+    total += co_await timeout(1h, [] { return 100; });
+    int& same = co_await timeout(1h, [&number]() -> int& { return number; });
+    same = 5;
+    auto const owned = co_await timeout(1h, [](std::unique_ptr<int> p) { return p; }, std::make_unique<int>(1000));
+    co_await timeout(1h, [] {});
+    total += co_await deadline(weft::clock::now() + 1h, later, 10'000);
+    co_return total + *owned;
+  });
+  CHECK(sum == 11'111);
+  CHECK(number == 5);
+  CHECK(pool.run(timeout(1h, later, 3)) == 3);
+}
+
+TEST_CASE("what does not end in time is asked to stop, and timed_out is thrown when it has") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("timeout_test: too late");
+  counted::reset();
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  CHECK_THROWS_AS(pool.run(timeout(1ms, until_stopped)), weft::timed_out);
+  CHECK_THROWS_AS(pool.run(timeout(1ms, sleeps, 1h)), weft::timed_out);
+  CHECK_THROWS_AS(pool.run(timeout(1ms, sleeps(1h))), weft::timed_out);
+  CHECK_THROWS_AS(pool.run(deadline(weft::clock::now() + 1ms, sleeps, 1h)), weft::timed_out);
+  auto holds = [](counted) -> task<> { co_await weft::sleep_for(1h); };
+  CHECK_THROWS_AS(pool.run(timeout(1ms, holds, counted(1))), weft::timed_out);
+  CHECK(counted::live() == 0);
+}
+
+TEST_CASE("a deadline that has passed stops what waits, and lets through what does not look") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("timeout_test: passed already");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  CHECK_THROWS_AS(pool.run(timeout(0s, sleeps, 1h)), weft::timed_out);
+  CHECK_THROWS_AS(pool.run(timeout(-1h, sleeps, 1h)), weft::timed_out);
+  CHECK_THROWS_AS(pool.run(deadline(weft::clock::time_point(), sleeps, 1h)), weft::timed_out);
+  CHECK_THROWS_AS(pool.run(deadline(weft::clock::time_point::min(), until_stopped)), weft::timed_out);
+  CHECK(pool.run(timeout(0s, [] { return 4; })) == 4);
+}
+
+TEST_CASE("a value that comes after the stop is delivered all the same") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("timeout_test: a value after the stop");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  CHECK(pool.run(timeout(1ms, value_when_stopped, 7)) == 7);
+  auto fails_when_stopped = []() -> task<> {
+    auto const token = weft::this_task::stop_token();
+    while (!token.stop_requested()) co_await weft::this_task::yield();
+    throw std::runtime_error("its own failure");
+  };
+  CHECK_THROWS_WITH(pool.run(timeout(1ms, fails_when_stopped)), "its own failure");
+}
+
+TEST_CASE("a failure in time is thrown as it is") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("timeout_test: failures");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  CHECK_THROWS_WITH(pool.run(timeout(1h, [] { throw std::runtime_error("early"); })), "early");
+  // Stopped for a reason of its own: that is not the deadline's doing.
+  CHECK_THROWS_AS(pool.run(timeout(1h, [] { throw weft::stopped(); })), weft::stopped);
+}
+
+TEST_CASE("the nearer of two nested deadlines counts") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("timeout_test: nested");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  auto inner_first = pool.run([]() -> task<std::string> {
+    std::string who;
+    auto inner = [&who]() -> task<int> {
+      try {
+        co_await timeout(1ms, sleeps, 1h);
+      } catch (weft::timed_out const&) {
+        who += "inner";
+      }
+      co_return 1;
+    };
+    int const v = co_await timeout(1h, inner);
+    co_return who + std::to_string(v);
+  });
+  CHECK(inner_first == "inner1");
+  CHECK_THROWS_AS(pool.run(timeout(1ms, [] { return timeout(1h, sleeps, 1h); })), weft::timed_out);
+  CHECK_THROWS_AS(pool.run(timeout(1h, [] { return timeout(1h, [] { return timeout(1ms, sleeps, 1h); }); })),
+                  weft::timed_out);
+}
+
+TEST_CASE("a deadline at the end of time, or a duration beyond it, never comes") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("timeout_test: the longest");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  CHECK(pool.run(deadline(weft::clock::time_point::max(), later, 1)) == 1);
+  CHECK(pool.run(timeout(std::chrono::hours::max(), later, 2)) == 2);
+  CHECK(pool.run(timeout(weft::clock::duration::max(), later, 3)) == 3);
+  CHECK(pool.run(timeout(std::chrono::duration<double>(1e300), later, 4)) == 4);
+  CHECK(pool.run(deadline(weft::clock::time_point::max() - 1ns, later, 5)) == 5);
+}
+
+TEST_CASE("a stop from outside goes through the timeout as a stop") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("timeout_test: stopped from outside");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  for (int i = 0; i < 20; ++i) {
+    auto f = pool.spawn(timeout(1h, sleeps, 1h));
+    if (i % 2 == 0) std::this_thread::yield();
+    f.stop();
+    CHECK_THROWS_AS(f.get(), weft::stopped);
+  }
+}
+
+TEST_CASE("a timeout of when_all stops all of them") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("timeout_test: when_all");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  CHECK_THROWS_AS(pool.run(timeout(1ms, weft::when_all(sleeps(1h), until_stopped(), sleeps(2h)))), weft::timed_out);
+  bool const both = pool.run([]() -> task<bool> {
+    auto [a, b] = co_await timeout(1h, weft::when_all(later(1), [] { return 2; }));
+    co_return a == 1 && b == 2;
+  });
+  CHECK(both);
+}
+
+TEST_CASE("a blocking call that is under way holds its timeout up, and its value is delivered") {
+  weft_test::watchdog const guard("timeout_test: blocking");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = 1}};
+  std::atomic<bool> begun{false};
+  auto call = [&begun]() -> task<int> {
+    auto const token = weft::this_task::stop_token();
+    auto blocks = weft::blocking([&begun, token] {
+      begun = true;
+      while (!token.stop_requested()) std::this_thread::yield();
+      return 6;
+    });
+    co_return co_await blocks;
+  };
+  CHECK(pool.run(timeout(20ms, call)) == 6);
+  CHECK(begun);
+}
+
+TEST_CASE("ends and deadlines that come at the same moment deliver one of them") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("timeout_test: races", std::chrono::seconds(60));
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  int const wrong = pool.run([]() -> task<int> {
+    int other = 0;
+    for (int i = 0; i < 500; ++i) {
+      auto const d = std::chrono::microseconds(i % 100);
+      try {
+        co_await timeout(d, sleeps, d);
+      } catch (weft::timed_out const&) {
+      } catch (...) {
+        ++other;
+      }
+    }
+    co_return other;
+  });
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("a thousand timeouts at once, half of them too short") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("timeout_test: many", std::chrono::seconds(60));
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  int const late = pool.run([]() -> task<int> {
+    auto one = [](int i) -> task<int> {
+      int late_here = 0;
+      try {
+        if (i % 2 == 0) co_await timeout(1ms, sleeps, 1h);
+        else co_await timeout(1h, later, i);
+      } catch (weft::timed_out const&) {
+        late_here = 1;
+      }
+      co_return late_here;
+    };
+    std::vector<task<int>> all;
+    for (int i = 0; i < 1000; ++i) all.push_back(one(i));
+    auto operation = weft::when_all(std::move(all));
+    int total = 0;
+    for (int const v : co_await std::move(operation)) total += v;
+    co_return total;
+  });
+  CHECK(late == 500);
+}
+
+TEST_CASE("a timeout that is dropped without having been awaited destroys what it holds") {
+  counted::reset();
+  {
+    auto const dropped = timeout(1h, [](counted) {}, counted(1));
+    CHECK(counted::live() == 1);
+  }
+  CHECK(counted::live() == 0);
+}
