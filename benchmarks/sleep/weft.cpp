@@ -55,7 +55,7 @@ void with_weft(benchmark::State& state) {
     pool->run(Sleep, std::ref(all));
     std::chrono::duration<double> const took = std::chrono::steady_clock::now() - begun;
     bench::expect(all.awake.load(), std::int64_t{Count});
-    state.SetIterationTime((took - longest).count());
+    state.SetIterationTime(std::chrono::duration<double>(took - longest).count());
     state.counters["cpu_s"] = bench::cpu_seconds() - cpu_before;
     state.counters["bytes_per_task"] = (all.bytes_asleep - all.bytes_before) / Count;
   }

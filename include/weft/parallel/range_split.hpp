@@ -115,7 +115,12 @@ class range_loop : pinned {
         settle_with(me.far_, [&me, &self] {
           accumulator a{};
           overdue_watch watch(self);
-          me.loop_.run_range(self, watch, a, me.first_, me.last_);
+          try {
+            me.loop_.run_range(self, watch, a, me.first_, me.last_);
+          } catch (...) {
+            me.loop_.failed_.store(true, memory_order_relaxed);
+            throw;
+          }
           return a;
         });
       });
@@ -139,7 +144,8 @@ class range_loop : pinned {
     std::uint64_t spent = 0;
     std::size_t done = 0;
     std::size_t chunk = grain_ != 0 ? grain_ : 1;
-    while (first != last) {
+    // After a failure anywhere, what is left ends as if it were done: the failure itself is thrown by whoever joins it.
+    while (first != last && !failed_.load(memory_order_relaxed)) {
       check_stop(self);
       if (last - first > chunk && self.deque.wanted() && !self.deque.has_public()) {
         auto const middle = first + (last - first) / 2;
@@ -148,6 +154,7 @@ class range_loop : pinned {
           try {
             run_range(self, watch, result, first, middle);
           } catch (...) {
+            failed_.store(true, memory_order_relaxed);
             far.abandon(self);
             throw;
           }
@@ -176,6 +183,7 @@ class range_loop : pinned {
 
   Work& work_;
   std::size_t const grain_;
+  atomic<bool> failed_{false};  // relaxed: it says no more than that a part has failed; the failure comes by the join
 };
 
 /// Runs a loop of `count` elements, from any thread.

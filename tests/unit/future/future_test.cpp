@@ -17,6 +17,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -36,6 +37,9 @@ static_assert(std::is_nothrow_default_constructible_v<future<int>>);
 static_assert(std::is_same_v<weft::await_result_t<future<std::string>>, std::string>);
 
 namespace {
+
+std::atomic<int> failures_reported{0};
+void count_failure(std::exception_ptr) noexcept { ++failures_reported; }
 
 task<int> later(int v) {
   co_await weft::this_task::yield();
@@ -365,15 +369,18 @@ TEST_CASE("a future that outlives its pool still holds the value") {
 
 TEST_CASE("a future that outlives its pool may hold a failure, asked for or not") {
   weft_test::watchdog const guard("future_test: a failure outlives its pool");
+  failures_reported = 0;
   weft_test::balance const balance;
   future<> asked, dropped;
   {
-    auto const pool = std::make_unique<weft::pool>(weft::pool_options{.workers = 1});
+    auto const pool = std::make_unique<weft::pool>(weft::pool_options{.workers = 1, .on_failure = &count_failure});
     asked = pool->spawn([] { throw std::runtime_error("asked for"); });
     dropped = pool->spawn([] { throw std::runtime_error("never asked for"); });
     asked.wait();
     dropped.wait();
   }
   CHECK_THROWS_WITH(asked.get(), "asked for");
+  CHECK(failures_reported == 0);
   dropped = future<>();
+  CHECK(failures_reported == 1);
 }

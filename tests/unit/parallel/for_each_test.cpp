@@ -123,12 +123,31 @@ TEST_CASE("a loop over most of 64 bits begins, and ends when its body throws") {
   using limits = std::numeric_limits<std::int64_t>;
   std::atomic<std::uint64_t> calls{0};
   auto const body = [&calls](auto) {
-    if (++calls == 1000) throw std::runtime_error("enough");
-    weft::this_task::stop_token().throw_if_stopped();
+    if (++calls >= 1000) throw std::runtime_error("enough");
   };
-  CHECK_THROWS(pool.run([&body] { parallel_for(limits::min(), limits::max(), body); }));
+  CHECK_THROWS_WITH(pool.run([&body] { parallel_for(limits::min(), limits::max(), body); }), "enough");
   calls = 0;
-  CHECK_THROWS(pool.run([&body] { parallel_for(std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max(), body); }));
+  CHECK_THROWS_WITH(
+      pool.run([&body] { parallel_for(std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max(), body); }), "enough");
+}
+
+TEST_CASE("a failure in a part that was taken stops the part that was kept") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  if (workers == 1) return;  // nobody takes a part
+  weft_test::watchdog const guard("for_each_test: failure in a part that was taken");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  auto const late = weft::clock::now() + 3s;
+  constexpr auto middle = std::numeric_limits<std::int64_t>::max() / 2;
+  auto const loop = [late] {
+    parallel_for(std::int64_t{0}, std::numeric_limits<std::int64_t>::max(),
+                 [late](std::int64_t i) {
+                   if (i >= middle) throw std::runtime_error("far away");
+                   if (weft::clock::now() > late) throw std::runtime_error("nobody said stop");
+                 },
+                 {.grain = 1});
+  };
+  CHECK_THROWS_WITH(pool.run(loop), "far away");
 }
 
 TEST_CASE("the ends of a loop may have different types") {
