@@ -112,11 +112,11 @@ class chained final : public spawned<continuation<T, F>>, listener, stop_registr
   using base = spawned<continuation<T, F>>;
 
  public:
-  static future<typename base::result> start(scheduler& home, state_pointer<T> before, F f) {
+  static future<result_of<continuation<T, F>>> start(scheduler& home, state_pointer<T> before, F f) {
     counted_root counted(home);
     auto* const me = new chained(home, std::move(before), std::move(f));
     counted.keep();
-    auto result = future_access::make(state_pointer<typename base::result>(me));
+    auto result = future_access::make(state_pointer<result_of<continuation<T, F>>>(me));
     me->add_reference();
     // Registered first: a stop that comes before the listener is attached finds nothing to detach, and is seen below.
     static_cast<void>(me->stop().add(*me));

@@ -1,6 +1,7 @@
 // parallel_for: a body for every index or element, shared over the cores, or, where it waits, many of them in flight.
 #pragma once
 
+#include <weft/base/assert.hpp>
 #include <weft/base/utility.hpp>
 #include <weft/coro/concepts.hpp>
 #include <weft/parallel/in_flight.hpp>
@@ -59,8 +60,10 @@ template <std::integral First, std::integral Last, class Body>
   requires detail::computing_body<Body, std::common_type_t<First, Last>>
 void parallel_for(First first, Last last, Body&& body, loop_options options = {}) {
   using index = std::common_type_t<First, Last>;
+  if (!std::cmp_less(first, last)) return;
+  WEFT_ASSERT(std::in_range<index>(first) && std::in_range<index>(last),
+              "parallel_for from a negative to an unsigned number: give both ends one signed type");
   auto const from = static_cast<index>(first), to = static_cast<index>(last);
-  if (!(from < to)) return;
   using wide = std::make_unsigned_t<index>;
   auto const count = static_cast<std::size_t>(static_cast<wide>(static_cast<wide>(to) - static_cast<wide>(from)));
   detail::for_indices(count, options, [&body, from](std::size_t i) {

@@ -59,7 +59,7 @@ auto map_waiting(View range, F f, loop_options options)
   using value = await_result_t<std::invoke_result_t<F&, std::ranges::range_reference_t<View>>>;
   indexed<View> const elements(range);
   unordered_results<std::decay_t<unit_if_void<value>>> results(elements.size());
-  auto each = [&f, &elements, &results](std::size_t i) -> task<> {
+  auto each = [&](std::size_t i) -> task<> {
     auto operation = std::invoke(f, elements[i]);
     if constexpr (std::is_void_v<value>) co_await std::move(operation);
     else results.set(i, co_await std::move(operation));

@@ -169,10 +169,12 @@ TEST_CASE("a child sees the group's token, which stops when one of the group fai
   auto watches = [&]() -> task<> {
     auto const token = weft::this_task::stop_token();
     bool called = false;
-    auto note = [&called] { called = true; };
-    weft::stop_callback const callback(token, note);
-    begun = true;
-    while (!token.stop_requested()) co_await weft::this_task::yield();
+    {
+      auto note = [&called] { called = true; };
+      weft::stop_callback const callback(token, note);
+      begun = true;
+      while (!token.stop_requested()) co_await weft::this_task::yield();
+    }  // whoever calls it has returned from it
     told = called;
   };
   auto fails = [&begun]() -> task<> {

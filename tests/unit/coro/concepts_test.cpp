@@ -49,11 +49,12 @@ struct member {
   int get() const { return number; }
 };
 
-int computes(int a) { return a; }
-weft::task<std::string> waits(int) { co_return std::string(); }
-void nothing() {}
-
 }  // namespace
+
+// Only named.
+int computes(int a);
+weft::task<std::string> waits(int);
+void nothing();
 
 static_assert(weft::awaitable<plain_awaiter> && weft::awaitable<plain_awaiter&>);
 static_assert(weft::awaitable<with_member_operator> && weft::awaitable<with_free_operator>);

@@ -31,6 +31,7 @@ template <std::size_t Bytes>
 task<int> with_frame_of(int v) {
   std::array<unsigned char, Bytes> room;
   room.fill(static_cast<unsigned char>(v));
+  asm volatile("" : : "r"(room.data()) : "memory");  // the optimiser does without it otherwise
   co_await weft::this_task::yield();
   int sum = 0;
   for (auto const b : room) sum += b;

@@ -74,7 +74,7 @@ std::vector<int> visits(Int first, Int last, weft::loop_options options = {}) {
 TEST_CASE("a loop calls its body once for every index, whatever the size, the grain and the workers") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
   int const size = GENERATE(0, 1, 2, 3, 1000, 1'000'000);
-  std::size_t const grain = GENERATE(0, 1, 7, 1'000'000'000);
+  std::size_t const grain = GENERATE(as<std::size_t>(), 0, 1, 7, 1'000'000'000);
   if (size > 1000 && grain == 1) return;  // slow, and nothing new
   weft_test::watchdog const guard("for_each_test: once for every index", std::chrono::seconds(60));
   weft_test::balance const balance;
@@ -241,7 +241,7 @@ TEST_CASE("a body may be an lvalue, a member pointer or stateful, and is not cop
 
 TEST_CASE("an exception from any index comes out, and of those begun the lowest wins") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
-  std::size_t const grain = GENERATE(0, 1, 16);
+  std::size_t const grain = GENERATE(as<std::size_t>(), 0, 1, 16);
   weft_test::watchdog const guard("for_each_test: exceptions", std::chrono::seconds(60));
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
@@ -386,7 +386,7 @@ TEST_CASE("a lock held across a loop does not deadlock") {
 
 TEST_CASE("a stop ends a loop between chunks") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
-  std::size_t const grain = GENERATE(0, 10);
+  std::size_t const grain = GENERATE(as<std::size_t>(), 0, 10);
   weft_test::watchdog const guard("for_each_test: stop", std::chrono::seconds(60));
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
@@ -443,7 +443,7 @@ TEST_CASE("many plain threads run loops at once, more than there are places for 
 
 TEST_CASE("a body that waits makes the loop awaitable, with at most so many in flight") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
-  std::size_t const limit = GENERATE(0, 1, 3, 10'000);
+  std::size_t const limit = GENERATE(as<std::size_t>(), 0, 1, 3, 10'000);
   weft_test::watchdog const guard("for_each_test: waiting bodies", std::chrono::seconds(60));
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};

@@ -27,8 +27,8 @@ using weft::detail::keep_in_flight;
 
 TEST_CASE("everything is begun once, with never more in flight than the limit") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
-  std::size_t const count = GENERATE(0, 1, 2, 100, 3000);
-  std::size_t const limit = GENERATE(0, 1, 2, 50);
+  std::size_t const count = GENERATE(as<std::size_t>(), 0, 1, 2, 100, 3000);
+  std::size_t const limit = GENERATE(as<std::size_t>(), 0, 1, 2, 50);
   weft_test::watchdog const guard("in_flight_test: limit");
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};

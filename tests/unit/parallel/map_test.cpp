@@ -62,7 +62,7 @@ static_assert(std::same_as<weft::await_result_t<decltype(parallel_map(std::declv
 TEST_CASE("a map gives f of every element, in their order") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
   int const size = GENERATE(0, 1, 2, 3, 1000, 1'000'000);
-  std::size_t const grain = GENERATE(0, 5);
+  std::size_t const grain = GENERATE(as<std::size_t>(), 0, 5);
   weft_test::watchdog const guard("map_test: order", std::chrono::seconds(60));
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
@@ -153,7 +153,7 @@ TEST_CASE("when f throws, what has been made is destroyed") {
 
 TEST_CASE("an f that waits makes the map awaitable, in order and with at most so many in flight") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
-  std::size_t const limit = GENERATE(0, 1, 5);
+  std::size_t const limit = GENERATE(as<std::size_t>(), 0, 1, 5);
   weft_test::watchdog const guard("map_test: waiting");
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};

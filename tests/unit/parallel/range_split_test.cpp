@@ -67,8 +67,8 @@ std::size_t longest(std::vector<notes::piece> const& pieces) {
 
 TEST_CASE("the chunks of a loop cover its range in order, whoever ran them") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
-  std::size_t const count = GENERATE(0, 1, 2, 3, 10, 1000, 100'000);
-  std::size_t const grain = GENERATE(0, 1, 2, 64, 1'000'000);
+  std::size_t const count = GENERATE(as<std::size_t>(), 0, 1, 2, 3, 10, 1000, 100'000);
+  std::size_t const grain = GENERATE(as<std::size_t>(), 0, 1, 2, 64, 1'000'000);
   weft_test::watchdog const guard("range_split_test: chunks", std::chrono::seconds(60));
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};

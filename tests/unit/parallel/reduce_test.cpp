@@ -53,8 +53,8 @@ struct matrix {
 
 TEST_CASE("a sum is the sum, whatever the size, the grain and the workers") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
-  std::size_t const size = GENERATE(0, 1, 2, 3, 15, 16, 17, 31, 32, 33, 1000, 1'000'000);
-  std::size_t const grain = GENERATE(0, 1, 33);
+  std::size_t const size = GENERATE(as<std::size_t>(), 0, 1, 2, 3, 15, 16, 17, 31, 32, 33, 1000, 1'000'000);
+  std::size_t const grain = GENERATE(as<std::size_t>(), 0, 1, 33);
   if (size > 1000 && grain == 1) return;  // slow, and nothing new
   weft_test::watchdog const guard("reduce_test: sums", std::chrono::seconds(60));
   weft_test::seeded random;
@@ -71,8 +71,8 @@ TEST_CASE("a sum is the sum, whatever the size, the grain and the workers") {
 
 TEST_CASE("strings are put together in order") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
-  std::size_t const size = GENERATE(0, 1, 2, 3, 1000, 20'000);
-  std::size_t const grain = GENERATE(0, 1);
+  std::size_t const size = GENERATE(as<std::size_t>(), 0, 1, 2, 3, 1000, 20'000);
+  std::size_t const grain = GENERATE(as<std::size_t>(), 0, 1);
   weft_test::watchdog const guard("reduce_test: strings", std::chrono::seconds(60));
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};

@@ -191,7 +191,7 @@ TEST_CASE("a child may spawn when the body has ended long since") {
 
 TEST_CASE("no more children are in flight than the limit says, and all have their turn, in order") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
-  std::size_t const limit = GENERATE(1, 2, 5);
+  std::size_t const limit = GENERATE(as<std::size_t>(), 1, 2, 5);
   weft_test::watchdog const guard("scope_test: limit");
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
@@ -470,7 +470,7 @@ TEST_CASE("children that wait for their turn when the scope fails or is stopped 
 
 TEST_CASE("ten thousand children of one scope all end") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
-  std::size_t const limit = GENERATE(0, 16);
+  std::size_t const limit = GENERATE(as<std::size_t>(), 0, 16);
   weft_test::watchdog const guard("scope_test: ten thousand", std::chrono::seconds(60));
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
