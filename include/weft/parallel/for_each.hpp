@@ -60,9 +60,13 @@ template <std::integral First, std::integral Last, class Body>
   requires detail::computing_body<Body, std::common_type_t<First, Last>>
 void parallel_for(First first, Last last, Body&& body, loop_options options = {}) {
   using index = std::common_type_t<First, Last>;
-  if (!std::cmp_less(first, last)) return;
-  WEFT_ASSERT(std::in_range<index>(first) && std::in_range<index>(last),
-              "parallel_for from a negative to an unsigned number: give both ends one signed type");
+  if constexpr (std::is_signed_v<First> == std::is_signed_v<Last>) {
+    if (!(first < last)) return;
+  } else {
+    if (!std::cmp_less(first, last)) return;
+    WEFT_ASSERT(std::in_range<index>(first) && std::in_range<index>(last),
+                "parallel_for from a negative to an unsigned number: give both ends one signed type");
+  }
   auto const from = static_cast<index>(first), to = static_cast<index>(last);
   using wide = std::make_unsigned_t<index>;
   auto const count = static_cast<std::size_t>(static_cast<wide>(static_cast<wide>(to) - static_cast<wide>(from)));
