@@ -218,6 +218,8 @@ class sibling_of : public sibling {
         me.task_.emplace(me.work_.make_task());
       } catch (...) {
         me.early_failure_ = std::current_exception();
+      }
+      if (!me.task_) {
         me.group().failed(me);
         return {};
       }

@@ -93,8 +93,8 @@ class root : public ready_job, public completion, public epilogue, pinned {
         task_.emplace(work_.make_task());
       } catch (...) {
         out_.set_failure(std::current_exception());
-        return finish(self);
       }
+      if (!task_) return finish(self);  // outside the catch block, which holds on to the exception
       auto const handle = task_access::handle(*task_);
       handle.promise().complete_with(*this, context_);
       resume(self, handle);  // Past here *this may be gone.

@@ -30,9 +30,10 @@ class overdue_watch : pinned {
 
   [[gnu::noinline]] void look_up(std::uint64_t now) noexcept {
     self_.last_look = now;
+    if (lent_) return;  // whoever runs in its place looks after all that
     scheduler& home = self_.home;
     home.poll_driver(self_);
-    if (lent_ || !home.ready_jobs_wait(self_)) return;
+    if (!home.ready_jobs_wait(self_)) return;
     // Nobody is free for them, or somebody would have been woken when they came.
     lent_ = true;
     home.begin_blocking(self_);
