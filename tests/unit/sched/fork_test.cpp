@@ -108,4 +108,9 @@ TEST_CASE("children made while the pool is busy do not hang") {
   CHECK(wrong == 0);
 }
 
+#else
+
+// ThreadSanitizer does not follow a fork of a process with threads.
+TEST_CASE("a process that was not made by fork knows it") { CHECK(weft::detail::fork_generation.load() == 0); }
+
 #endif
