@@ -110,6 +110,10 @@ TEST_CASE("children made while the pool is busy do not hang") {
 
 #else
 
+#include "support/catch.hpp"
+
+#include <weft/os/fork.hpp>
+
 // ThreadSanitizer does not follow a fork of a process with threads.
 TEST_CASE("a process that was not made by fork knows it") { CHECK(weft::detail::fork_generation.load() == 0); }
 
