@@ -95,9 +95,12 @@ template <std::integral First, std::integral Last, class Body>
 task<> parallel_for(First first, Last last, Body body, loop_options options = {}) {
   using index = std::common_type_t<First, Last>;
   auto const from = static_cast<index>(first), to = static_cast<index>(last);
-  auto const count = from < to ? static_cast<std::size_t>(to - from) : std::size_t{0};
+  using wide = std::make_unsigned_t<index>;
+  auto const count = from < to
+                         ? static_cast<std::size_t>(static_cast<wide>(static_cast<wide>(to) - static_cast<wide>(from)))
+                         : std::size_t{0};
   auto each = [&body, from](std::size_t i) {
-    return std::invoke(body, static_cast<index>(from + static_cast<index>(i)));
+    return std::invoke(body, static_cast<index>(static_cast<wide>(static_cast<wide>(from) + static_cast<wide>(i))));
   };
   co_await detail::keep_in_flight(count, options.limit, each);
 }
