@@ -33,7 +33,7 @@ class overdue_watch : pinned {
     if (lent_) return;  // whoever runs in its place looks after all that
     scheduler& home = self_.home;
     home.poll_driver(self_);
-    if (!home.ready_jobs_wait(self_)) return;
+    if (!home.ready_jobs_wait()) return;
     // Nobody is free for them, or somebody would have been woken when they came.
     lent_ = true;
     home.begin_blocking(self_);

@@ -193,9 +193,14 @@ inline bool scheduler::work_visible() const noexcept {
   return false;
 }
 
-inline bool scheduler::ready_jobs_wait(worker& self) const noexcept {
-  if (idle.hungry_hint()) return false;
-  return injected_.load(memory_order_relaxed) != 0 || self.ring.size() != 0 || self.lifo.load(memory_order_relaxed);
+// Those who wait in joins do not count as free: they take no ready jobs.
+inline bool scheduler::ready_jobs_wait() const noexcept {
+  if (idle.searching() != 0 || idle.sleeping() != 0) return false;
+  if (injected_.load(memory_order_relaxed) != 0) return true;
+  auto const count = worker_count();
+  for (unsigned i = 0; i < count; ++i)
+    if (worker const& w = worker_at(i); w.ring.size() != 0 || w.lifo.load(memory_order_relaxed)) return true;
+  return false;
 }
 
 // ── running ──

@@ -101,8 +101,8 @@ class scheduler : pinned {
   void end_blocking(worker& self) noexcept;
   /// Makes ready, through `self`, what is due by now.
   void poll_driver(worker& self) noexcept;
-  /// Are there ready jobs that `self` would run next, while nobody searches or sleeps who could take them?
-  [[nodiscard]] bool ready_jobs_wait(worker& self) const noexcept;
+  /// Are there ready jobs while nobody searches or sleeps who could take them?
+  [[nodiscard]] bool ready_jobs_wait() const noexcept;
 
   /// How long a blocked worker may sleep before it calls try_again_for_spare: for ever, unless no thread could be had.
   [[nodiscard]] clock::time_point blocked_until() const noexcept;
