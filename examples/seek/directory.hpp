@@ -77,7 +77,7 @@ inline bool read_directory(listing& list, output_file const& output, waiting how
     if (type == DT_UNKNOWN || (type == DT_REG && output.may_be(found->d_ino))) {
       struct ::stat status;
       if (::fstatat(::dirfd(directory.get()), found->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
-      type = IFTODT(status.st_mode);
+      type = static_cast<unsigned char>(IFTODT(status.st_mode));
       if (output.is(status)) {
         list.trouble.complain(list.path + name, "input file is also the output");
         continue;
