@@ -42,6 +42,7 @@ class idle_set : pinned {
   [[nodiscard]] bool hungry_hint() const noexcept { return word_.load(memory_order_relaxed) != 0; }
 
   [[nodiscard]] unsigned searching() const noexcept { return field(word_.load(memory_order_relaxed), searching_one); }
+  // E1: a waker looks for sleepers.
   [[nodiscard]] unsigned sleeping() const noexcept { return field(word_.load(memory_order_seq_cst), sleeping_one); }
 
   void begin_search() noexcept { word_.fetch_add(searching_one, memory_order_seq_cst); }  // E1.
@@ -56,6 +57,7 @@ class idle_set : pinned {
     return {field(before, searching_one) != 1, field(before, sleeping_one) != 0};
   }
 
+  // deque E3, E4: the thief that publishes sees the joiner.
   void begin_join() noexcept { word_.fetch_add(joining_one, memory_order_seq_cst); }
   void end_join() noexcept { word_.fetch_sub(joining_one, memory_order_relaxed); }
 
@@ -80,7 +82,7 @@ class idle_set : pinned {
     do {
       if (field(seen, sleeping_one) == 0) return nobody;
       if (when == claim::unless_searching && field(seen, searching_one) != 0) return nobody;
-    } while (!word_.compare_exchange_weak(seen, seen - sleeping_one + searching_one, memory_order_seq_cst));
+    } while (!word_.compare_exchange_weak(seen, seen - sleeping_one + searching_one, memory_order_seq_cst));  // E1.
     auto const index = take_bit(favourite, last_choice);
     asleep_[static_cast<unsigned>(index) / 64].fetch_and(~bit(static_cast<unsigned>(index)),
                                                          memory_order_release);  // release: E2.
@@ -92,7 +94,7 @@ class idle_set : pinned {
     auto seen = word_.load(memory_order_seq_cst);
     do {
       if (field(seen, sleeping_one) <= keep) return nobody;
-    } while (!word_.compare_exchange_weak(seen, seen - sleeping_one, memory_order_seq_cst));
+    } while (!word_.compare_exchange_weak(seen, seen - sleeping_one, memory_order_seq_cst));  // E1.
     return take_bit(nobody, last_choice);
   }
 

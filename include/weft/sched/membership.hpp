@@ -254,6 +254,7 @@ inline bool scheduler::retire_if_surplus(worker& self) noexcept {
   idle.synchronise();
   if (work_visible()) notify_work();
   if (closing_.load(memory_order_seq_cst)) closed_.notify_all();
+  // acquire: start_spare_if_short, shut_down.
   while (self.in_reserve.load(memory_order_acquire) && !exiting_.load(memory_order_acquire)) self.sleep.park();
   return true;
 }
@@ -281,6 +282,7 @@ inline void scheduler::root_ended(worker* self) noexcept {
   if (self && &self->home == this && self->kind != worker_kind::external) {
     self->roots_ended.store(self->roots_ended.load(memory_order_relaxed) + 1, memory_order_release);
   } else {
+    // seq_cst: with closing_, see below.
     plain_roots_ended_.fetch_add(1, memory_order_seq_cst);
     if (closing_.load(memory_order_seq_cst))
       closed_.notify_all();  // seq_cst, both: the closer sees the count or we see the closer
@@ -309,6 +311,7 @@ inline void scheduler::shut_down(bool ask_to_stop) noexcept {
   small_lock const guard(shutdown_lock_);
   if (shut_down_) return;
   shut_down_ = true;
+  // seq_cst: before the counts are read.
   closing_.store(true, memory_order_seq_cst);
   for (;;) {
     auto const key = closed_.prepare_wait();
@@ -318,6 +321,7 @@ inline void scheduler::shut_down(bool ask_to_stop) noexcept {
     }
     closed_.wait(key);
   }
+  // seq_cst: sleep looks at it before each park.
   exiting_.store(true, memory_order_seq_cst);
   for (unsigned i = 0; i < worker_count(); ++i) worker_at(i).sleep.unpark();
   for (auto& t : threads_) t->handle.join();

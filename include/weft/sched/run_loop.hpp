@@ -121,6 +121,7 @@ inline job* scheduler::take_injected(worker& self) noexcept {
         break;
       }
     }
+    // sleep E1: work_visible reads it.
     injected_.store(count - 1 - extra, memory_order_seq_cst);
   }
   if (extra != 0) notify_work();
@@ -147,6 +148,7 @@ inline job* scheduler::find_local(worker& self) noexcept {
   }
   self.lifo_streak = 0;
   if (job* const j = self.ring.pop()) return j;
+  // acquire: from its waker.
   if (job* const j = self.lifo.exchange(nullptr, memory_order_acquire)) return j;
   return take_injected(self);
 }
@@ -188,6 +190,7 @@ inline bool scheduler::work_visible() const noexcept {
   auto const count = worker_count();
   for (unsigned i = 0; i < count; ++i) {
     worker const& w = worker_at(i);
+    // sleep E1.
     if (!w.ring.empty() || w.deque.looks_stealable() || w.lifo.load(memory_order_seq_cst)) return true;
   }
   return false;
@@ -265,6 +268,7 @@ inline void scheduler::run(worker& self) noexcept {
 inline void scheduler::leave_search() noexcept {
   auto const left = idle.end_search();
   if (left.searchers) return;
+  // seq_cst: begin_blocking, enter_external.
   if (left.sleepers || surplus_.load(memory_order_seq_cst) < 0 || held_.load(memory_order_seq_cst) != 0)
     if (work_visible()) notify_work();
 }
@@ -285,12 +289,14 @@ inline bool scheduler::sleep(worker& self) noexcept {
     if (index != idle_set::nobody && index != own) wake(index);
   }
   bool watching = false;
+  // seq_cst: shut_down.
   while (idle.asleep(self.index) && !exiting_.load(memory_order_seq_cst)) {
     auto deadline = clock::time_point::max();
     driver* const d = installed_driver();
     if (d && d->next_deadline() != clock::time_point::max()) {
       if (!watching) {
         int expected = idle_set::nobody;
+        // seq_cst: deadline_moved.
         watching = timekeeper_.compare_exchange_strong(expected, own, memory_order_seq_cst);
       }
       if (watching)
@@ -323,6 +329,7 @@ inline bool scheduler::sleep(worker& self) noexcept {
 }
 
 inline void scheduler::deadline_moved() noexcept {
+  // seq_cst: sleep.
   auto watcher = timekeeper_.load(memory_order_seq_cst);
   if (watcher == idle_set::nobody) {
     driver* const d = installed_driver();
