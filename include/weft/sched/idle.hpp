@@ -105,7 +105,7 @@ class idle_set : pinned {
   }
 
   /// A seq_cst step between what the caller did and what it looks at next, for those who neither begin nor end to search.
-  void synchronise() noexcept { word_.fetch_add(0, memory_order_seq_cst); }
+  void synchronise() const noexcept { word_.fetch_add(0, memory_order_seq_cst); }
 
   /// Any sleeper, left asleep: somebody to nudge. A hint.
   [[nodiscard]] int some_sleeper() const noexcept {
@@ -146,7 +146,7 @@ class idle_set : pinned {
     }
   }
 
-  alignas(cache_line) atomic<std::uint64_t> word_{0};
+  alignas(cache_line) mutable atomic<std::uint64_t> word_{0};
   alignas(cache_line) std::array<atomic<std::uint64_t>, capacity / 64> claimable_{};
   alignas(cache_line) std::array<atomic<std::uint64_t>, capacity / 64> asleep_{};
 };

@@ -4,6 +4,7 @@
 #include <weft/os/affinity.hpp>
 #include <weft/os/fork.hpp>
 #include <weft/sched/blocking_threads.hpp>
+#include <weft/sched/monitor.hpp>
 #include <weft/sched/run_loop.hpp>
 
 #include <sched.h>
@@ -45,6 +46,7 @@ inline scheduler::~scheduler() {
   if (generation_ != fork_generation.load(std::memory_order_relaxed)) {
     // In a child made by fork() the threads do not exist, and may have held any lock when they ceased to: nothing is touched.
     for (auto& t : threads_) static_cast<void>(t.release());
+    static_cast<void>(monitor_thread_.release());
     return;
   }
   delete driver_.load(memory_order_acquire);                     // acquire: install_driver.
@@ -175,22 +177,28 @@ inline void scheduler::begin_blocking(worker& self) noexcept {
     release_held(self);
   } else {
     small_lock const guard(threads_lock_);
-    ++blocked_;
-    count_threads();
-    was_last = blocked_ == running_;
+    auto const outer = self.waits.load(memory_order_relaxed);
+    self.waits.store(outer + 1, memory_order_relaxed);
+    // A thread counts once, however many of its frames wait, and whoever else has lent its place.
+    if (outer == 0 && !self.lent.load(memory_order_relaxed)) {
+      ++blocked_;
+      count_threads();
+      was_last = blocked_ == running_;
+    }
   }
   // The last one running gives its place away before it needs to: from here on somebody runs, or this worker knows that nobody
   // can, and looks after the pool itself from time to time.
   if (was_last) return start_spare_if_short();
-  driver* const d = installed_driver();
-  bool const clock_to_watch = d && d->next_deadline() != clock::time_point::max();
   if (work_visible()) notify_work();
-  else if (clock_to_watch) idle.sleeping() != 0 ? deadline_moved() : start_spare_if_short();
+  else if (clock_to_watch()) idle.sleeping() != 0 ? deadline_moved() : start_spare_if_short();
 }
 
 inline void scheduler::end_blocking(worker& self) noexcept {
   if (self.kind == worker_kind::external) return;
   small_lock const guard(threads_lock_);
+  auto const left = self.waits.load(memory_order_relaxed) - 1;
+  self.waits.store(left, memory_order_relaxed);
+  if (left != 0 || self.lent.load(memory_order_relaxed)) return;
   --blocked_;
   count_threads();
 }
@@ -225,7 +233,7 @@ inline void scheduler::start_spare_if_short() noexcept {
     }
   }
   if (has_thread) {
-    spare->in_reserve.store(false, memory_order_release);  // release → retire_if_surplus's acquire
+    spare->in_reserve.store(false, memory_order_release);  // release → retire's acquire
     spare->sleep.unpark();
     return;
   }
@@ -241,15 +249,20 @@ inline void scheduler::start_spare_if_short() noexcept {
 }
 
 // One spare too many: waits in the reserve until somebody blocks again. False: it was not one too many after all.
-inline bool scheduler::retire_if_surplus(worker& self) noexcept {
+[[gnu::noinline, gnu::cold]] inline bool scheduler::retire(worker& self) noexcept {
+  if (!self.deque.idle()) return false;
   {
     small_lock const guard(threads_lock_);
-    if (running_ - blocked_ <= size_ || exiting_.load(memory_order_relaxed)) return false;
+    if (running_ - blocked_ <= size_ || exiting_.load(memory_order_relaxed) || self.lent.load(memory_order_relaxed))
+      return false;
     --running_;
     self.in_reserve.store(true, memory_order_relaxed);
     reserve_.push_back(&self);  // reserved: cannot fail
     count_threads();
   }
+  // What is left here is for those who stay.
+  while (ready_job* const j = self.ring.pop()) inject(j);
+  if (ready_job* const j = self.lifo.exchange(nullptr, memory_order_acquire)) inject(j);  // acquire: from its waker.
   // Others may have counted on us: a producer, a closer.
   idle.synchronise();
   if (work_visible()) notify_work();
@@ -321,8 +334,15 @@ inline void scheduler::shut_down(bool ask_to_stop) noexcept {
     }
     closed_.wait(key);
   }
-  // seq_cst: sleep looks at it before each park.
+  // seq_cst: sleep and the monitor look at it before each park.
   exiting_.store(true, memory_order_seq_cst);
+  {
+    small_lock const started(threads_lock_);  // from here on no thread is started
+  }
+  if (monitor_thread_ && monitor_thread_->handle.joinable()) {
+    monitor_sleep_.unpark();
+    monitor_thread_->handle.join();
+  }
   for (unsigned i = 0; i < worker_count(); ++i) worker_at(i).sleep.unpark();
   for (auto& t : threads_) t->handle.join();
   // A thread of somebody else's may have brought the last job, and be on its way out of submit.

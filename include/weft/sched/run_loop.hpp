@@ -1,6 +1,7 @@
 // What a worker does all day: find a job, run it; find none, search; still none, sleep. README.md has the proof.
 #pragma once
 
+#include <weft/os/thread_state.hpp>
 #include <weft/sched/resume.hpp>
 #include <weft/sched/scheduler.hpp>
 
@@ -86,7 +87,7 @@ inline void scheduler::notify_work() noexcept {
       index = idle.claim_sleeper(idle_set::claim::unless_searching, idle_set::nobody, watcher);
     if (index == idle_set::nobody) {
       if (surplus_.load(memory_order_seq_cst) < 0) start_spare_if_short();  // seq_cst: begin_blocking.
-      return;
+      return arm_monitor();
     }
   }
   if (worker* const self = current_worker()) self->wakes.add();
@@ -217,6 +218,8 @@ inline void scheduler::run_job(worker& self, job* j) noexcept {
     j->act(j, self, job_order::run);
   }
   self.current = nullptr;
+  if (self.lent.load(memory_order_relaxed)) [[unlikely]]
+    take_place_back(self);
 }
 
 // A stolen job has a number, which those who wait for it use to tell whether this thread is still at it.
@@ -228,12 +231,17 @@ inline void scheduler::run_taken(worker& self, job* j) noexcept {
   self.running.store(outer, memory_order_relaxed);
 }
 
+inline bool scheduler::retire_if_surplus(worker& self) noexcept {
+  return self.kind == worker_kind::spare && surplus_.load(memory_order_relaxed) > 0 && retire(self);
+}
+
 inline void scheduler::run(worker& self) noexcept {
   while (open_.load(memory_order_acquire) == 0) futex_wait(open_, 0);  // acquire: the constructor.
   set_current_worker(&self);
+  self.thread_number.store(this_thread_number(), memory_order_relaxed);
   for (;;) {
-    while (job* const j = find_local(self)) run_job(self, j);
-    if (self.kind == worker_kind::spare && surplus_.load(memory_order_relaxed) > 0 && retire_if_surplus(self)) continue;
+    job* next = nullptr;
+    while (!retire_if_surplus(self) && (next = find_local(self))) run_job(self, next);
     if (exiting_.load(memory_order_acquire)) break;  // acquire: shut_down.
 
     idle.begin_search();
@@ -269,8 +277,11 @@ inline void scheduler::leave_search() noexcept {
   auto const left = idle.end_search();
   if (left.searchers) return;
   // seq_cst: begin_blocking, enter_external.
-  if (left.sleepers || surplus_.load(memory_order_seq_cst) < 0 || held_.load(memory_order_seq_cst) != 0)
+  if (left.sleepers || surplus_.load(memory_order_seq_cst) < 0 || held_.load(memory_order_seq_cst) != 0) {
     if (work_visible()) notify_work();
+  } else if (monitor_state_.load(memory_order_seq_cst) != monitor_state::awake) {  // seq_cst: monitor E1
+    if (clock_to_watch() || work_visible()) arm_monitor();
+  }
 }
 
 // ── sleeping ──
@@ -282,6 +293,7 @@ inline bool scheduler::sleep(worker& self) noexcept {
   auto const count = worker_count();
   idle.announce_sleep(self.index);
   for (unsigned i = 0; i < count; ++i) worker_at(i).deque.raise_want();  // deque E4
+  if (self.lent.load(memory_order_seq_cst)) take_place_back(self);       // monitor E2
   if (closing_.load(memory_order_seq_cst)) closed_.notify_all();         // the closer counts again
   if (work_visible()) {
     auto const index =
@@ -335,8 +347,9 @@ inline void scheduler::deadline_moved() noexcept {
     driver* const d = installed_driver();
     if (!d || d->next_deadline() == clock::time_point::max()) return;
     watcher = idle.some_sleeper();
+    if (watcher == idle_set::nobody) return arm_monitor();
   }
-  if (watcher != idle_set::nobody) wake(watcher);  // still asleep by the set: it looks at the deadline and parks again
+  wake(watcher);  // still asleep by the set: it looks at the deadline and parks again
 }
 
 inline driver* scheduler::install_driver(std::unique_ptr<driver> d) noexcept {

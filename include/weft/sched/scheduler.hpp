@@ -122,6 +122,9 @@ class scheduler : pinned {
   stop_state& stop() noexcept { return stop_; }
   void report(std::exception_ptr failure) const noexcept { options_.on_failure(std::move(failure)); }
 
+  /// Before any work: this pool does without its monitor, which would hide a lost wake-up from a test.
+  void forgo_monitor() noexcept { monitor_state_.store(monitor_state::awake, memory_order_relaxed); }
+
   // ── for the parts of the scheduler ──
 
   [[nodiscard]] worker& worker_at(unsigned index) const noexcept {
@@ -146,10 +149,27 @@ class scheduler : pinned {
     thread handle;
   };
 
+  struct monitor_thread {
+    scheduler* home;
+    void operator()() noexcept { home->monitor(); }
+    thread handle;
+  };
+
   worker* add_worker(worker_kind kind) noexcept;
   std::error_code start_thread(worker& w) noexcept;
   bool release_held(worker& self) noexcept;
   void count_threads() noexcept;
+
+  // monitor.hpp
+  void arm_monitor() noexcept;
+  void start_monitor() noexcept;
+  void monitor() noexcept;
+  [[nodiscard]] bool monitor_needed() const noexcept;
+  bool monitor_look() noexcept;
+  [[nodiscard]] bool clock_to_watch() const noexcept;
+  void poll_overdue() noexcept;
+  void lend_place_of(worker& stuck) noexcept;
+  void take_place_back(worker& self) noexcept;
 
   // run_loop.hpp
   void run(worker& self) noexcept;
@@ -164,6 +184,7 @@ class scheduler : pinned {
   void inject(ready_job* j) noexcept;
   void wake(int index) noexcept;
   bool retire_if_surplus(worker& self) noexcept;
+  bool retire(worker& self) noexcept;
   bool reclaim_held() noexcept;
   void start_spare_if_short() noexcept;
   [[nodiscard]] bool all_roots_ended() const noexcept;
@@ -207,6 +228,14 @@ class scheduler : pinned {
   std::vector<worker*> threadless_;                      // guarded by threads_lock_: spares that could not be started
   std::vector<std::unique_ptr<worker_thread>> threads_;  // guarded by threads_lock_
   atomic<blocking_threads*> blocking_{nullptr};
+
+  // monitor.hpp
+  enum class monitor_state : std::uint32_t { absent, asleep, awake };
+  alignas(cache_line) atomic<monitor_state> monitor_state_{monitor_state::absent};
+  parker monitor_sleep_;
+  std::unique_ptr<monitor_thread> monitor_thread_;  // guarded by threads_lock_ until exiting_ is set
+  clock::time_point monitor_retry_;                 // guarded by threads_lock_: no thread is to be had before
+  worker* monitor_self_ = nullptr;                  // the monitor alone: through which it polls the driver
 };
 
 }  // namespace detail

@@ -10,6 +10,8 @@
 #include <weft/sched/block_cache.hpp>
 #include <weft/sched/job.hpp>
 
+#include <sys/types.h>
+
 #include <array>
 #include <coroutine>
 #include <cstddef>
@@ -114,13 +116,23 @@ class worker : pinned {
   atomic<bool> in_reserve{false};  // a spare that nobody needs now
   atomic<int> held{-1};            // external: the sleeper kept asleep meanwhile; taken by exchange
 
+  atomic<bool> lent{false};  // its place has been given to a spare, because it was stuck in one job (see monitor.hpp)
+  atomic<pid_t> thread_number{0};
+
   counter jobs, steals, parks, wakes, joins_parked;
   atomic<std::uint64_t> roots_started{0}, roots_ended{0};
+
+  atomic<unsigned> waits{0};  // written under the scheduler's threads_lock_: plain waits begun and not ended, nested
 
   loop_memory loops;
   std::uint64_t last_look = 0;    // ticks: when a loop last looked after what is overdue
   std::uint64_t last_number = 0;  // of a stolen job
   worker* victim = nullptr;       // whose deque the job about to be run comes from
+
+  // ── the monitor alone ──
+  std::uint64_t jobs_seen = 0;  // at its last look
+  unsigned looks_stuck = 0;     // looks that found it in the same job as the one before
+  bool lent_computing = false;  // it computed when its place was lent
 };
 
 /// The worker that the calling thread is; shared by all shared libraries of the process.

@@ -31,6 +31,12 @@ class root_job : public weft::detail::ready_job {
   F f_;
 };
 
+/// A pool without a monitor, which would repair a lost wake-up before a test sees it.
+class unmonitored_pool : public weft::pool {
+ public:
+  explicit unmonitored_pool(weft::pool_options o) : pool(o) { weft::scheduler_of(*this).forgo_monitor(); }
+};
+
 /// Waits until every worker of an unused pool sleeps and is counted as sleeping; false where that does not come about.
 inline bool falls_asleep(weft::pool& p) {
   auto& idle = weft::scheduler_of(p).idle;

@@ -23,6 +23,7 @@ using weft::pool;
 using weft::detail::external_membership;
 using weft::detail::worker;
 using weft_test::root_job;
+using weft_test::unmonitored_pool;
 
 /// Brings jobs to a pool from a thread of its own, as soon as they are offered.
 class second_thread {
@@ -118,7 +119,7 @@ TEST_CASE("two jobs that need each other both get a worker, whenever they come")
   weft_test::watchdog const dog("wake-up: two jobs meet");
   weft_test::seeded random;
   auto const workers = GENERATE(2u, 16u);
-  pool p({.workers = workers});
+  unmonitored_pool p({.workers = workers});
   second_thread other;
   for (int round = 0; round != rounds; ++round) {
     two_jobs_meet(p, other, random.below(500));
@@ -133,7 +134,7 @@ TEST_CASE("two jobs that need each other both get a thread while a worker is blo
   weft_test::seeded random;
   second_thread other;
   for (int round = 0; round != rounds; ++round) {
-    pool p({.workers = 2});
+    unmonitored_pool p({.workers = 2});
     blocked_worker const blocked(p);
     for (auto spin = random.below(8000); spin != 0; --spin) weft::detail::relax();
     two_jobs_meet(p, other, random.below(500));
@@ -145,7 +146,7 @@ TEST_CASE("two jobs that need each other both get a worker while a plain thread 
   weft_test::watchdog const dog("wake-up: two jobs meet beside a plain thread");
   weft_test::seeded random;
   second_thread other;
-  pool p({.workers = 2});
+  unmonitored_pool p({.workers = 2});
   for (int round = 0; round != rounds; ++round) {
     if (random.below(2) == 0) REQUIRE(weft_test::falls_asleep(p));
     external_membership const joined(weft::scheduler_of(p));
@@ -157,7 +158,7 @@ TEST_CASE("two jobs that need each other both get a worker while a plain thread 
 TEST_CASE("as many jobs as there are workers can meet") {
   weft_test::watchdog const dog("wake-up: all workers meet");
   constexpr unsigned workers = 8;
-  pool p({.workers = workers});
+  unmonitored_pool p({.workers = workers});
   for (int round = 0; round != 50; ++round) {
     std::atomic<unsigned> begun{0}, ended{0};
     auto const meet = [&](worker&) {
@@ -176,7 +177,7 @@ TEST_CASE("as many jobs as there are workers can meet") {
 TEST_CASE("plain threads that join in and leave disturb no count and no wake-up") {
   weft_test::watchdog const dog("wake-up: plain threads come and go");
   auto const workers = GENERATE(1u, 2u, 4u);
-  pool p({.workers = workers});
+  unmonitored_pool p({.workers = workers});
   auto& home = weft::scheduler_of(p);
   std::vector<std::thread> plain;
   for (int t = 0; t != 3; ++t)
@@ -191,7 +192,7 @@ TEST_CASE("plain threads that join in and leave disturb no count and no wake-up"
 
 TEST_CASE("tokens that are left over wake nobody, neither sleepers nor those that are held asleep") {
   weft_test::watchdog const dog("wake-up: stale tokens");
-  pool p({.workers = 2});
+  unmonitored_pool p({.workers = 2});
   auto& home = weft::scheduler_of(p);
   auto const nudge_all = [&] {
     for (unsigned i = 0; i != p.size(); ++i) home.worker_at(i).sleep.unpark();
@@ -213,7 +214,7 @@ TEST_CASE("tokens that are left over wake nobody, neither sleepers nor those tha
 
 TEST_CASE("as many plain threads join in as there are places, the others are told that there is none") {
   weft_test::watchdog const dog("wake-up: more plain threads than places");
-  pool p({.workers = 2});
+  unmonitored_pool p({.workers = 2});
   auto& home = weft::scheduler_of(p);
   std::atomic<int> joined{0}, refused{0}, asked{0};
   constexpr int threads = 70;

@@ -1,0 +1,162 @@
+// The monitor: a thread of the pool that notices a worker stuck in one job while other work waits, and lends the worker's place
+// to a spare until it returns. It also makes ready what is due while nobody else looks at the clock.
+#pragma once
+
+#include <weft/os/thread_state.hpp>
+#include <weft/sched/run_loop.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <new>
+#include <system_error>
+
+namespace weft::detail {
+
+//   monitor_state_   absent ── armed ──▶ awake (the thread is started)      awake ── nothing to see for a while ──▶ asleep ── armed ──▶ awake
+//
+//   Armed by whoever leaves work, or a clock, that nobody is free for: a producer that finds no sleeper and no searcher; the last
+//   searcher that finds a job; who sets a deadline that nobody watches.
+//   E1  seq_cst, both: that one makes work visible or leaves the searchers, then reads monitor_state_; the monitor writes asleep, then
+//       looks at who is free and what waits. One of the two sees the other.
+//   E2  seq_cst, both: a worker announces its sleep, then reads lent; the monitor writes lent, then reads who sleeps. So a worker never
+//       sleeps with its place lent.
+//
+// Which worker is replaced. One that waits in the kernel leaves a core idle: it is replaced as soon as it has been seen twice in one
+// job while anything waits. One that computes keeps its core busy, and a spare beside it only shares that: it is replaced where ready
+// jobs wait and nobody has ended a job since the last look, and not more of them than the pool has workers, so that a queue of long
+// computations does not become a thread each. A place is lent from here on until the worker's next return to its loop.
+// Ticks: one millisecond while there is something to see, up to four while there is not, then none: an idle pool costs nothing.
+
+inline void scheduler::arm_monitor() noexcept {
+  auto seen = monitor_state_.load(memory_order_seq_cst);  // E1.
+  if (seen == monitor_state::awake) return;
+  if (!monitor_state_.compare_exchange_strong(seen, monitor_state::awake, memory_order_seq_cst)) return;  // E1.
+  if (seen == monitor_state::asleep) monitor_sleep_.unpark();
+  else start_monitor();
+}
+
+// Started when first needed. Where no thread can be had the pool does without, and tries again later.
+[[gnu::noinline, gnu::cold]] inline void scheduler::start_monitor() noexcept {
+  constexpr auto patience = std::chrono::milliseconds(100);
+  auto const now = clock::now();
+  small_lock const guard(threads_lock_);
+  if (exiting_.load(memory_order_relaxed)) return;
+  if (now >= monitor_retry_) {
+    if (!monitor_thread_) monitor_thread_.reset(new (std::nothrow) monitor_thread{this, {}});
+    if (monitor_thread_ && !monitor_thread_->handle.try_start({.name = name_}, *monitor_thread_)) return;
+    monitor_retry_ = now + patience;
+  }
+  monitor_state_.store(monitor_state::absent, memory_order_relaxed);
+}
+
+inline void scheduler::monitor() noexcept {
+  using std::chrono::milliseconds;
+  constexpr auto shortest = milliseconds(1), longest = milliseconds(4);
+  constexpr int most_calm = 12;
+  while (!exiting_.load(memory_order_seq_cst)) {
+    auto tick = shortest;
+    for (int calm = 0; calm != most_calm;) {
+      monitor_sleep_.park(clock::now() + tick);
+      if (exiting_.load(memory_order_seq_cst)) return;
+      if (monitor_look()) {
+        calm = 0;
+        tick = shortest;
+      } else {
+        ++calm;
+        tick = std::min(2 * tick, longest);
+      }
+    }
+    monitor_state_.store(monitor_state::asleep, memory_order_seq_cst);  // E1.
+    if (monitor_needed()) {
+      auto asleep = monitor_state::asleep;
+      monitor_state_.compare_exchange_strong(asleep, monitor_state::awake, memory_order_relaxed);
+      continue;
+    }
+    while (monitor_state_.load(memory_order_relaxed) == monitor_state::asleep && !exiting_.load(memory_order_seq_cst))
+      monitor_sleep_.park();
+  }
+}
+
+// E1: after asleep was written.
+inline bool scheduler::monitor_needed() const noexcept {
+  idle.synchronise();
+  if (idle.searching() != 0 || idle.sleeping() != 0) return false;
+  return clock_to_watch() || work_visible();
+}
+
+// True: something waits that nobody is free for.
+inline bool scheduler::monitor_look() noexcept {
+  if (idle.searching() != 0 || idle.sleeping() != 0) return false;
+  bool const clock = clock_to_watch();
+  if (clock) poll_overdue();
+  bool const ready = ready_jobs_wait();
+  if (!ready && !work_visible()) return clock;
+
+  bool progress = false;
+  worker* computing = nullptr;
+  unsigned lent_computing = 0;
+  auto const count = worker_count();
+  for (unsigned i = 0; i < count; ++i) {
+    worker& w = worker_at(i);
+    if (w.kind == worker_kind::external) continue;
+    if (auto const jobs = w.jobs.get(); jobs != w.jobs_seen) {
+      w.jobs_seen = jobs;
+      w.looks_stuck = 0;
+      progress = true;
+    } else if (w.lent.load(memory_order_relaxed)) {
+      if (w.lent_computing) ++lent_computing;
+    } else if (w.waits.load(memory_order_relaxed) == 0 && !idle.asleep(i) && !w.in_reserve.load(memory_order_relaxed)) {
+      ++w.looks_stuck;
+      if (activity_of(w.thread_number.load(memory_order_relaxed)) == thread_activity::waits) {
+        w.lent_computing = false;
+        lend_place_of(w);
+      } else if (!computing) {
+        computing = &w;
+      }
+    }
+  }
+  if (ready && !progress && computing && computing->looks_stuck > 1 && lent_computing < size_) {
+    computing->lent_computing = true;
+    lend_place_of(*computing);
+  }
+  return true;
+}
+
+inline bool scheduler::clock_to_watch() const noexcept {
+  driver* const d = installed_driver();
+  return d && d->next_deadline() != clock::time_point::max();
+}
+
+// The driver is polled through a worker that no thread runs: what it makes ready goes to the injection queue.
+inline void scheduler::poll_overdue() noexcept {
+  if (!monitor_self_ && !(monitor_self_ = add_worker(worker_kind::external))) return;
+  poll_driver(*monitor_self_);
+}
+
+inline void scheduler::lend_place_of(worker& stuck) noexcept {
+  {
+    small_lock const guard(threads_lock_);
+    if (stuck.lent.load(memory_order_relaxed) || stuck.waits.load(memory_order_relaxed) != 0 ||
+        stuck.in_reserve.load(memory_order_relaxed) || exiting_.load(memory_order_relaxed))
+      return;
+    stuck.lent.store(true, memory_order_seq_cst);  // E2.
+    ++blocked_;
+    count_threads();
+  }
+  idle.synchronise();  // E2.
+  if (idle.asleep(stuck.index) || stuck.jobs.get() != stuck.jobs_seen) take_place_back(stuck);
+  else start_spare_if_short();
+}
+
+// The worker, back in its loop; or the monitor, which was too late.
+[[gnu::noinline, gnu::cold]] inline void scheduler::take_place_back(worker& self) noexcept {
+  small_lock const guard(threads_lock_);
+  if (!self.lent.load(memory_order_relaxed)) return;
+  self.lent.store(false, memory_order_relaxed);
+  if (self.waits.load(memory_order_relaxed) != 0) return;
+  --blocked_;
+  count_threads();
+}
+
+}  // namespace weft::detail
