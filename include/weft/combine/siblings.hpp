@@ -2,6 +2,7 @@
 // workers find them; a child that nobody took is gone on with by the worker that ended the one before it.
 #pragma once
 
+#include <weft/base/assert.hpp>
 #include <weft/base/result.hpp>
 #include <weft/base/utility.hpp>
 #include <weft/cancel/stop_token.hpp>
@@ -22,33 +23,40 @@ namespace weft::detail {
 
 class sibling_group;
 
-/// One of several. Its derived class knows what to run.
-class sibling : public ready_job, public completion, pinned {
+/// One of several: a coroutine that has not begun, or something that its derived class knows how to begin. Can be moved until it
+/// has joined a group.
+class sibling : public ready_job, public completion {
  public:
   /// Begins on the calling worker. A coroutine to go on with, or null: it has computed and ended.
   using begin_function = std::coroutine_handle<> (*)(sibling*) noexcept;
 
-  sibling(begin_function begin, completion::function when_ended) noexcept
-      : ready_job(&sibling::act_as_job), completion(when_ended), begin_(begin) {}
+  explicit sibling(std::coroutine_handle<> task) noexcept
+      : ready_job(&sibling::act_as_job), completion(&sibling::end_in_task), task_(task) {}
+  explicit sibling(begin_function begin) noexcept : sibling(std::coroutine_handle<>{}) { begin_ = begin; }
+  sibling(sibling const&) = delete;
+  sibling& operator=(sibling const&) = delete;
 
   void join_group(sibling_group& group, sibling* next) noexcept {
     group_ = &group;
     next_ = next;
+    before_ = 0;
   }
 
  protected:
   sibling_group& group() const noexcept { return *group_; }
-  /// In the final suspension of its task: what to go on with.
-  std::coroutine_handle<> ended() noexcept;
+
+  std::coroutine_handle<> task_;
 
  private:
   friend class sibling_group;
   static void act_as_job(job* j, worker& self, job_order order) noexcept;
+  static std::coroutine_handle<> end_in_task(completion* c, promise_base& ended) noexcept;
 
-  begin_function begin_;
-  sibling_group* group_ = nullptr;
-  sibling* next_ = nullptr;   // the one after this, which stands above it in the deque
-  std::uint32_t before_ = 0;  // siblings that ended before this one without having been counted
+  // Set when they are needed.
+  begin_function begin_;  // where there is no task_
+  sibling_group* group_;
+  sibling* next_;         // the one after this, which stands above it in the deque
+  std::uint32_t before_;  // siblings that ended before this one without having been counted
 };
 
 //   remaining_   siblings whose end has not been counted. A run of siblings, each gone on with by the worker that ended the one
@@ -66,9 +74,12 @@ class sibling_group : pinned {
   enum class on_failure { stop_others, nothing };
 
   sibling_group(std::uint32_t count, on_failure policy) noexcept : count_(count), policy_(policy), remaining_(count) {}
+  ~sibling_group() {
+    if (parent_) stop_.~stop_state();
+  }
 
-  [[nodiscard]] context& ambient() noexcept { return *context_; }
-  [[nodiscard]] stop_state& stop() noexcept { return *stop_; }
+  [[nodiscard]] context& ambient() noexcept { return context_; }
+  [[nodiscard]] stop_state& stop() noexcept { return stop_; }
 
   /// await_suspend: siblings first … last are linked; returns what to go on with.
   template <weft_promise Promise>
@@ -76,15 +87,15 @@ class sibling_group : pinned {
     worker& self = *current_worker_inline();
     parent_ = parent;
     outer_ = parent.promise().ambient();
-    stop_.emplace(outer_->stop);
-    context_.emplace(context{.stop = &*stop_, .home = outer_->home});
+    ::new (static_cast<void*>(&stop_)) stop_state(outer_->stop);
+    context_ = {.stop = &stop_, .home = outer_->home};
     if (sibling* const second = first.next_) {
       if (second->next_) push_reversed(self, *second);
       else push(self, *second);
     }
     if (self.deque.wanted()) [[unlikely]]
       self.home.share(self);
-    return transfer(go_on(self, first));
+    return transfer(self, go_on(self, first));
   }
 
   /// By a sibling that has failed, before its end is counted.
@@ -93,16 +104,11 @@ class sibling_group : pinned {
     // release → await_resume's acquire through remaining_.
     if (first_failure_.compare_exchange_strong(none, &s, memory_order_release, memory_order_relaxed) &&
         policy_ == on_failure::stop_others)
-      stop_->request_stop();
+      stop_.request_stop();
   }
 
   /// After all have ended; null: none failed.
   [[nodiscard]] sibling* first_failure() const noexcept { return first_failure_.load(memory_order_relaxed); }
-
-  /// Are those that have not begun to be left out?
-  [[nodiscard]] bool giving_up() const noexcept {
-    return policy_ == on_failure::stop_others && first_failure_.load(memory_order_relaxed) != nullptr;
-  }
 
  private:
   friend class sibling;
@@ -131,10 +137,17 @@ class sibling_group : pinned {
       self.home.submit(&s);
   }
 
+  // Null: it has ended, or is left out because another has failed.
+  std::coroutine_handle<> begin(sibling& s) noexcept {
+    if (first_failure_.load(memory_order_relaxed) != nullptr && policy_ == on_failure::stop_others) [[unlikely]]
+      return {};
+    return s.task_ ? s.task_ : s.begin_(&s);
+  }
+
   // Runs s and those after it as far as they compute; returns what to go on with.
   std::coroutine_handle<> go_on(worker& self, sibling& s) noexcept {
-    self.current = &*context_;
-    auto const h = s.begin_(&s);
+    self.current = &context_;
+    auto const h = begin(s);
     return h ? h : ended(self, s);
   }
 
@@ -144,8 +157,8 @@ class sibling_group : pinned {
       sibling* const next = i->next_;
       if (!next || self.deque.top() != next || !pop(self)) return count(self, uncounted);
       next->before_ = uncounted;
-      self.current = &*context_;
-      if (auto const h = next->begin_(next)) return h;
+      self.current = &context_;
+      if (auto const h = begin(*next)) return h;
       i = next;
     }
   }
@@ -167,10 +180,12 @@ class sibling_group : pinned {
   on_failure const policy_;
   atomic<std::uint32_t> remaining_;
   atomic<sibling*> first_failure_{nullptr};
-  std::coroutine_handle<> parent_;
-  context* outer_ = nullptr;
-  std::optional<stop_state> stop_;
-  std::optional<context> context_;
+  std::coroutine_handle<> parent_;  // null: not entered yet
+  context* outer_;
+  context context_;
+  union {
+    stop_state stop_;  // raw until the group is entered
+  };
 };
 
 inline void sibling::act_as_job(job* j, worker& self, job_order order) noexcept {
@@ -179,8 +194,12 @@ inline void sibling::act_as_job(job* j, worker& self, job_order order) noexcept 
   resume(self, me.group_->go_on(self, me));
 }
 
-inline std::coroutine_handle<> sibling::ended() noexcept {
-  return transfer(group_->ended(*current_worker_inline(), *this));
+inline std::coroutine_handle<> sibling::end_in_task(completion* c, promise_base& ended) noexcept {
+  auto& me = *static_cast<sibling*>(c);
+  if (ended.failed()) [[unlikely]]
+    me.group_->failed(me);
+  worker& self = *current_worker_inline();
+  return transfer(self, me.group_->ended(self, me));
 }
 
 /// A sibling that runs X: a callable or something to await.
@@ -190,40 +209,39 @@ class sibling_of : public sibling {
   using result = result_of<X>;
 
   explicit sibling_of(X&& x) noexcept(std::is_nothrow_move_constructible_v<X>)
-      : sibling(&sibling_of::begin_this, &sibling_of::end_this), work_(std::move(x)) {}
+      : sibling(&sibling_of::begin_this), work_(std::move(x)) {}
+  sibling_of(sibling_of&& other) noexcept(std::is_nothrow_move_constructible_v<X>)
+      : sibling(&sibling_of::begin_this), work_(std::move(other.work_)) {}
 
-  /// After all have ended.
+  /// After all have ended, and none has failed.
   result take() { return slot().take(); }
+  /// After all have ended, of one that has failed.
   [[nodiscard]] std::exception_ptr take_failure() noexcept {
     return early_failure_ ? early_failure_ : slot().take_failure();
   }
-  result_slot<result>& slot() noexcept {
-    if constexpr (waits) return task_access::handle(*task_).promise().result;
-    else return slot_;
-  }
-  [[nodiscard]] bool ended_early() const noexcept { return early_failure_ != nullptr; }
 
  private:
   static constexpr bool waits = waiting<X>;
   struct nothing {};
 
+  result_slot<result>& slot() noexcept {
+    if constexpr (waits) return task_access::handle(*made_).promise().result;
+    else return slot_;
+  }
+
   static std::coroutine_handle<> begin_this(sibling* s) noexcept {
     auto& me = *static_cast<sibling_of*>(s);
-    if (me.group().giving_up()) {
-      me.early_failure_ = std::make_exception_ptr(stopped{});
-      return {};
-    }
     if constexpr (waits) {
       try {
-        me.task_.emplace(me.work_.make_task());
+        me.made_.emplace(me.work_.make_task());
       } catch (...) {
         me.early_failure_ = std::current_exception();
       }
-      if (!me.task_) {
+      if (!me.made_) {
         me.group().failed(me);
         return {};
       }
-      auto const h = task_access::handle(*me.task_);
+      auto const h = task_access::handle(*me.made_);
       h.promise().complete_with(me, me.group().ambient());
       return h;
     } else {
@@ -233,16 +251,38 @@ class sibling_of : public sibling {
     }
   }
 
-  static std::coroutine_handle<> end_this(completion* c) noexcept {
-    auto& me = *static_cast<sibling_of*>(c);
-    if (me.slot().has_failure()) me.group().failed(me);
-    return me.ended();
+  bound_work<X> work_;
+  std::exception_ptr early_failure_;  // of making the task
+  [[no_unique_address]] std::conditional_t<waits, std::optional<task<result>>, nothing> made_;
+  [[no_unique_address]] std::conditional_t<waits, nothing, result_slot<result>> slot_;
+};
+
+/// A task needs nothing made: its coroutine is entered as it is.
+template <class T>
+class sibling_of<task<T>> : public sibling {
+ public:
+  using result = T;
+
+  explicit sibling_of(task<T>&& t) noexcept : sibling(task_access::release(t)) {
+    WEFT_ASSERT(task_, "a task is awaited once: this one has been moved from or awaited already");
+  }
+  sibling_of(sibling_of&& other) noexcept : sibling(std::exchange(other.task_, {})) {}
+  ~sibling_of() {
+    if (task_) task_.destroy();
   }
 
-  bound_work<X> work_;
-  std::exception_ptr early_failure_;
-  [[no_unique_address]] std::conditional_t<waits, std::optional<task<result>>, nothing> task_;
-  [[no_unique_address]] std::conditional_t<waits, nothing, result_slot<result>> slot_;
+  void join_group(sibling_group& group, sibling* next) noexcept {
+    sibling::join_group(group, next);
+    promise().complete_with(*this, group.ambient());
+  }
+
+  T take() { return promise().result.take(); }
+  [[nodiscard]] std::exception_ptr take_failure() noexcept { return promise().result.take_failure(); }
+
+ private:
+  typename task<T>::promise_type& promise() const noexcept {
+    return std::coroutine_handle<typename task<T>::promise_type>::from_address(task_.address()).promise();
+  }
 };
 
 }  // namespace weft::detail

@@ -20,15 +20,15 @@ namespace weft {
 
 namespace detail {
 
-/// The siblings of a pack, inside the awaiting task's frame.
+/// The siblings of a pack, inside the awaiting task's frame. Can be moved and kept until it is awaited.
 template <class... X>
-class when_all_awaiter : public native_awaiter, pinned {
+class [[nodiscard]] when_all_operation : public native_awaiter {
  public:
   using result = results<unit_if_void<result_of<X>>...>;
 
-  explicit when_all_awaiter(std::tuple<X...>&& x)
-      : siblings_(std::apply([](X&... each) { return std::tuple<sibling_of<X>...>(std::move(each)...); }, x)),
-        group_(sizeof...(X), sibling_group::on_failure::stop_others) {}
+  explicit when_all_operation(X&&... x) : siblings_(std::move(x)...) {}
+  when_all_operation(when_all_operation&& other) noexcept((std::is_nothrow_move_constructible_v<X> && ...))
+      : siblings_(std::move(other.siblings_)) {}
 
   [[nodiscard]] bool await_ready() const noexcept { return false; }
 
@@ -58,7 +58,7 @@ class when_all_awaiter : public native_awaiter, pinned {
   template <std::size_t... I>
   void link(std::index_sequence<I...>) noexcept {
     sibling* const all[] = {&std::get<I>(siblings_)..., nullptr};
-    (all[I]->join_group(group_, all[I + 1]), ...);
+    (std::get<I>(siblings_).join_group(group_, all[I + 1]), ...);
   }
 
   [[noreturn, gnu::noinline, gnu::cold]] void throw_failure_of(sibling* first) {
@@ -69,7 +69,7 @@ class when_all_awaiter : public native_awaiter, pinned {
   }
 
   std::tuple<sibling_of<X>...> siblings_;
-  sibling_group group_;
+  sibling_group group_{sizeof...(X), sibling_group::on_failure::stop_others};
 };
 
 /// The siblings of a range, in one block.
@@ -122,17 +122,7 @@ class when_all_range_awaiter : public native_awaiter, pinned {
   sibling_group group_;
 };
 
-/// What when_all returns: it can be moved and kept; awaited, it becomes the awaiter.
-template <class... X>
-class [[nodiscard]] when_all_operation {
- public:
-  explicit when_all_operation(X... x) : parts_(std::move(x)...) {}
-  auto operator co_await() { return when_all_awaiter<X...>(std::move(parts_)); }
-
- private:
-  std::tuple<X...> parts_;
-};
-
+/// What when_all of a range returns: it can be moved and kept; awaited, it becomes the awaiter.
 template <class X>
 class [[nodiscard]] when_all_range_operation {
  public:
@@ -160,7 +150,7 @@ template <class... X>
   static_assert(
       sizeof...(X) <= 16,
       "when_all takes 2 to 16 things at a time; for more, give a range: when_all(std::move(vector_of_tasks))");
-  return detail::when_all_operation<std::decay_t<X>...>(std::forward<X>(x)...);
+  return detail::when_all_operation<std::decay_t<X>...>(std::decay_t<X>(std::forward<X>(x))...);
 }
 
 template <std::ranges::input_range R>

@@ -9,12 +9,12 @@
 namespace weft::detail {
 
 [[nodiscard]] inline void* allocate_block(std::size_t bytes) {
-  worker* const self = current_worker();
+  worker* const self = current_worker_inline();
   return self ? self->blocks.allocate(bytes) : block_classes::from_system(bytes);
 }
 
 inline void deallocate_block(void* p, std::size_t bytes) noexcept {
-  if (worker* const self = current_worker()) self->blocks.deallocate(p, bytes);
+  if (worker* const self = current_worker_inline()) self->blocks.deallocate(p, bytes);
   else block_classes::to_system(p);
 }
 

@@ -15,10 +15,12 @@
 
 namespace weft::detail {
 
+class promise_base;
+
 /// Whoever is to be told of a task's end, other than a coroutine that awaits it. at_end is called in the task's final suspension:
 /// it returns what to go on with, and destroys nothing of the task.
 struct completion {
-  using function = std::coroutine_handle<> (*)(completion*) noexcept;
+  using function = std::coroutine_handle<> (*)(completion*, promise_base& ended) noexcept;
   explicit completion(function f) noexcept : at_end(f) {}
   function at_end;
 };
@@ -47,18 +49,22 @@ class promise_base : public cached_allocation, pinned {
 
   [[nodiscard]] context* ambient() const noexcept { return ambient_; }
 
+  /// Has it ended with an exception?
+  [[nodiscard]] bool failed() const noexcept { return (next_ & failed_bit) != 0; }
+
   std::suspend_always initial_suspend() const noexcept { return {}; }
 
   struct final_awaiter {
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
     std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) noexcept {
-      std::uintptr_t const next = static_cast<promise_base&>(self.promise()).next_;
-      if (next & completion_bit) {
-        auto* const c = reinterpret_cast<completion*>(next & ~completion_bit);
-        return c->at_end(c);  // Past here *this may be gone.
+      promise_base& me = self.promise();
+      auto* const next = reinterpret_cast<void*>(me.next_ & ~bits);
+      if (me.next_ & completion_bit) {
+        auto* const c = static_cast<completion*>(next);
+        return c->at_end(c, me);  // Past here *this may be gone.
       }
-      return transfer(std::coroutine_handle<>::from_address(reinterpret_cast<void*>(next)));
+      return transfer(std::coroutine_handle<>::from_address(next));
     }
     void await_resume() const noexcept {}
   };
@@ -68,11 +74,15 @@ class promise_base : public cached_allocation, pinned {
   template <class A>
   auto await_transform(A&& a) noexcept(native_awaitable<A>);
 
- private:
-  static constexpr std::uintptr_t completion_bit = 1;
+ protected:
+  void note_failure() noexcept { next_ |= failed_bit; }
 
-  context* ambient_ = nullptr;
-  std::uintptr_t next_ = 0;  // a coroutine's address, or a completion's with its lowest bit set
+ private:
+  static constexpr std::uintptr_t completion_bit = 1, failed_bit = 2, bits = 3;
+
+  // Both are set when the coroutine is begun, and not before.
+  context* ambient_;
+  std::uintptr_t next_;  // the address of a coroutine or, with completion_bit, of a completion
 };
 
 template <class P>

@@ -109,7 +109,7 @@ class root : public ready_job, public completion, public epilogue, pinned {
     static_cast<root*>(static_cast<ready_job*>(j))->begin(self);
   }
 
-  static std::coroutine_handle<> at_end_of_task(completion* c) noexcept {
+  static std::coroutine_handle<> at_end_of_task(completion* c, promise_base&) noexcept {
     current_worker()->next_epilogue = static_cast<root*>(c);
     return std::noop_coroutine();
   }

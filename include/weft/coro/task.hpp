@@ -69,7 +69,10 @@ class task_promise : public promise_base {
   void return_value(U&& value) {
     result.set_value(std::forward<U>(value));
   }
-  void unhandled_exception() noexcept { result.set_failure(std::current_exception()); }
+  void unhandled_exception() noexcept {
+    this->note_failure();
+    result.set_failure(std::current_exception());
+  }
 
   result_slot<T> result;
 };
@@ -78,7 +81,10 @@ template <>
 class task_promise<void> : public promise_base {
  public:
   void return_void() noexcept { result.set_value(); }
-  void unhandled_exception() noexcept { result.set_failure(std::current_exception()); }
+  void unhandled_exception() noexcept {
+    this->note_failure();
+    result.set_failure(std::current_exception());
+  }
 
   result_slot<void> result;
 };
@@ -88,6 +94,11 @@ struct task_access {
   template <class T>
   static std::coroutine_handle<typename task<T>::promise_type> handle(task<T>& t) noexcept {
     return t.handle_;
+  }
+  /// The coroutine, which is the caller's to destroy from here on.
+  template <class T>
+  static std::coroutine_handle<typename task<T>::promise_type> release(task<T>& t) noexcept {
+    return std::exchange(t.handle_, {});
   }
   template <class T>
   static task<T> make(std::coroutine_handle<typename task<T>::promise_type> h) noexcept {

@@ -33,13 +33,19 @@ inline void resume(worker& self, std::coroutine_handle<> h) noexcept {
 
 /// What a suspending coroutine returns from await_suspend to go on with `h`: h itself by symmetric transfer, or, where that
 /// is not a tail call and the stack has had its share, nothing, and `resume` goes on with h.
-inline std::coroutine_handle<> transfer(std::coroutine_handle<> h) noexcept {
+inline std::coroutine_handle<> transfer([[maybe_unused]] worker& self, std::coroutine_handle<> h) noexcept {
   if constexpr (!transfers_are_tail_calls) {
-    worker* const self = current_worker_inline();
-    if (self && self->resuming && ++self->transfers >= worker::transfers_at_most) {
-      self->next_resume = h;
+    if (self.resuming && ++self.transfers >= worker::transfers_at_most) [[unlikely]] {
+      self.next_resume = h;
       return std::noop_coroutine();
     }
+  }
+  return h;
+}
+
+inline std::coroutine_handle<> transfer(std::coroutine_handle<> h) noexcept {
+  if constexpr (!transfers_are_tail_calls) {
+    if (worker* const self = current_worker_inline()) return transfer(*self, h);
   }
   return h;
 }
