@@ -10,7 +10,7 @@
 
 namespace weft::detail {
 
-//   word_        | joining | sleeping | searching |   16 bits each
+//   word_        | seated | joining | sleeping | searching |   16 bits each
 //   asleep_      a bit for every worker: it is to sleep on
 //   claimable_   a bit for every worker: it is counted as sleeping, and whoever lowers the count may take it
 //
@@ -18,8 +18,11 @@ namespace weft::detail {
 //   runs out of work                             searching + 1
 //   finds some                                   searching − 1
 //   finds none, announces sleep                  searching − 1, sleeping + 1  set before       set before
+//   finds none, sits down in the driver          searching − 1, seated + 1
+//   gets up by itself                            seated − 1
 //   step of a waker
 //   claims a sleeper, who wakes as a searcher    sleeping − 1, searching + 1  cleared after    cleared after that
+//   claims one that is seated                    seated − 1, searching + 1
 //   step of a plain thread that joins in
 //   holds a sleeper, who sleeps on               sleeping − 1                 cleared after
 //   puts it back                                 sleeping + 1                 set before
@@ -31,30 +34,65 @@ namespace weft::detail {
 // There are never fewer claimable bits than sleepers counted, because a bit is set before and cleared after: whoever has lowered
 // the count finds one. A sleeper wakes for nothing but its bit in asleep_, which only a claim clears, so it never takes itself
 // for a searcher that nobody has counted.
+//
+// Who sits in the driver sleeps without a name: the system wakes one of them, and nobody knows which. A claim of a seat is therefore
+// for whoever takes it (see driver_seats.hpp). Those in seats are as many as the count and the claims not taken yet.
 /// Any thread.
 class idle_set : pinned {
  public:
   static constexpr unsigned capacity = 1024;
-  static constexpr int nobody = -1;
+  static constexpr int nobody = -1, somebody_seated = -2;
+  static constexpr unsigned seats = 2;  // a leader and a standby
 
   /// Does anybody search, sleep, or wait in a join? Then what is published should be all there is.
   [[nodiscard]] bool hungry() const noexcept { return word_.load(memory_order_seq_cst) != 0; }
   [[nodiscard]] bool hungry_hint() const noexcept { return word_.load(memory_order_relaxed) != 0; }
 
   [[nodiscard]] unsigned searching() const noexcept { return field(word_.load(memory_order_relaxed), searching_one); }
-  // E1: a waker looks for sleepers.
-  [[nodiscard]] unsigned sleeping() const noexcept { return field(word_.load(memory_order_seq_cst), sleeping_one); }
+  /// Those in seats included. E1: a waker looks for sleepers.
+  [[nodiscard]] unsigned sleeping() const noexcept {
+    auto const word = word_.load(memory_order_seq_cst);
+    return field(word, sleeping_one) + field(word, seated_one);
+  }
+  [[nodiscard]] unsigned seated() const noexcept { return field(word_.load(memory_order_seq_cst), seated_one); }
 
   void begin_search() noexcept { word_.fetch_add(searching_one, memory_order_seq_cst); }  // E1.
 
   struct left_behind {
-    bool searchers, sleepers;
+    bool searchers, sleepers, seated;  // sleepers: not in seats
   };
 
   /// Whom it leaves. Without other searchers, the wakes that were left to this one are its duty now.
   left_behind end_search() noexcept {
-    auto const before = word_.fetch_sub(searching_one, memory_order_seq_cst);  // E1.
-    return {field(before, searching_one) != 1, field(before, sleeping_one) != 0};
+    return left_in(word_.fetch_sub(searching_one, memory_order_seq_cst) - searching_one);  // E1.
+  }
+
+  /// The searcher sits down in the driver, if a seat is free. It looks at all work once more after this.
+  [[nodiscard]] bool sit_down() noexcept {
+    auto seen = word_.load(memory_order_relaxed);
+    do {
+      if (field(seen, seated_one) >= seats) return false;
+    } while (!word_.compare_exchange_weak(seen, seen - searching_one + seated_one, memory_order_seq_cst));  // E1.
+    return true;
+  }
+
+  /// One that is seated gets up for something that came to it. False: it has been claimed.
+  [[nodiscard]] bool get_up(left_behind& left) noexcept {
+    auto seen = word_.load(memory_order_relaxed);
+    do {
+      if (field(seen, seated_one) == 0) return false;
+    } while (!word_.compare_exchange_weak(seen, seen - seated_one, memory_order_seq_cst));  // E1.
+    left = left_in(seen - seated_one);
+    return true;
+  }
+
+  /// One that is seated claims itself, unless somebody searches, or has claimed it.
+  [[nodiscard]] bool get_up_to_search() noexcept {
+    auto seen = word_.load(memory_order_seq_cst);  // E1.
+    do {
+      if (field(seen, searching_one) != 0 || field(seen, seated_one) == 0) return false;
+    } while (!word_.compare_exchange_weak(seen, seen - seated_one + searching_one, memory_order_seq_cst));  // E1.
+    return true;
   }
 
   // deque E3, E4: the thief that publishes sees the joiner.
@@ -76,13 +114,16 @@ class idle_set : pinned {
   enum class claim { unless_searching, always };
 
   /// A sleeper who is now a searcher and must be unparked by the caller, or nobody. `favourite` is taken if it sleeps;
-  /// `last_choice` only if nobody else does.
+  /// `last_choice` only if nobody else does. Where all that sleep are seated, somebody_seated: the caller posts the claim.
   [[nodiscard]] int claim_sleeper(claim when, int favourite = nobody, int last_choice = nobody) noexcept {
     auto seen = word_.load(memory_order_seq_cst);  // E1.
+    std::uint64_t from;
     do {
-      if (field(seen, sleeping_one) == 0) return nobody;
       if (when == claim::unless_searching && field(seen, searching_one) != 0) return nobody;
-    } while (!word_.compare_exchange_weak(seen, seen - sleeping_one + searching_one, memory_order_seq_cst));  // E1.
+      from = field(seen, sleeping_one) != 0 ? sleeping_one : seated_one;
+      if (field(seen, from) == 0) return nobody;
+    } while (!word_.compare_exchange_weak(seen, seen - from + searching_one, memory_order_seq_cst));  // E1.
+    if (from == seated_one) return somebody_seated;
     auto const index = take_bit(favourite, last_choice);
     asleep_[static_cast<unsigned>(index) / 64].fetch_and(~bit(static_cast<unsigned>(index)),
                                                          memory_order_release);  // release: E2.
@@ -117,10 +158,13 @@ class idle_set : pinned {
 
  private:
   static constexpr std::uint64_t searching_one = 1, sleeping_one = std::uint64_t{1} << 16,
-                                 joining_one = std::uint64_t{1} << 32;
+                                 joining_one = std::uint64_t{1} << 32, seated_one = std::uint64_t{1} << 48;
 
   static unsigned field(std::uint64_t word, std::uint64_t one) noexcept {
     return static_cast<unsigned>((word / one) & 0xFFFF);
+  }
+  static left_behind left_in(std::uint64_t word) noexcept {
+    return {field(word, searching_one) != 0, field(word, sleeping_one) != 0, field(word, seated_one) != 0};
   }
   static std::uint64_t bit(unsigned index) noexcept { return std::uint64_t{1} << (index % 64); }
 

@@ -4,6 +4,7 @@
 #include <weft/os/affinity.hpp>
 #include <weft/os/fork.hpp>
 #include <weft/sched/blocking_threads.hpp>
+#include <weft/sched/driver_seats.hpp>
 #include <weft/sched/monitor.hpp>
 #include <weft/sched/run_loop.hpp>
 
@@ -50,6 +51,7 @@ inline scheduler::~scheduler() {
     return;
   }
   delete driver_.load(memory_order_acquire);                     // acquire: install_driver.
+  delete events_.load(memory_order_acquire);                     // acquire: install_events.
   delete blocking_.load(memory_order_acquire);                   // acquire: blocking().
   for (auto& w : workers_) delete w.load(memory_order_acquire);  // acquire: add_worker.
 }
@@ -153,6 +155,7 @@ inline void scheduler::leave_external(worker& self) noexcept {
   if (release_held(self)) {
     if (work_visible()) notify_work();
     deadline_moved();  // it slept through what became of the clock
+    events_watched();
   }
   external_free_[self.index].store(true, memory_order_release);  // release: enter_external's acquire.
 }
@@ -190,7 +193,11 @@ inline void scheduler::begin_blocking(worker& self) noexcept {
   // can, and looks after the pool itself from time to time.
   if (was_last) return start_spare_if_short();
   if (work_visible()) notify_work();
-  else if (clock_to_watch()) idle.sleeping() != 0 ? deadline_moved() : start_spare_if_short();
+  else if (something_to_watch()) {
+    if (idle.sleeping() == 0) return start_spare_if_short();
+    deadline_moved();
+    events_watched();
+  }
 }
 
 inline void scheduler::end_blocking(worker& self) noexcept {
@@ -344,6 +351,7 @@ inline void scheduler::shut_down(bool ask_to_stop) noexcept {
     monitor_thread_->handle.join();
   }
   for (unsigned i = 0; i < worker_count(); ++i) worker_at(i).sleep.unpark();
+  if (event_driver* const events = installed_events()) events->interrupt();  // who leaves a seat passes it on
   for (auto& t : threads_) t->handle.join();
   // A thread of somebody else's may have brought the last job, and be on its way out of submit.
   while (entering_.load(memory_order_acquire) != 0) ::sched_yield();  // acquire: submit.

@@ -15,8 +15,8 @@ namespace weft::detail {
 
 //   monitor_state_   absent ── armed ──▶ awake (the thread is started)      awake ── nothing to see for a while ──▶ asleep ── armed ──▶ awake
 //
-//   Armed by whoever leaves work, or a clock, that nobody is free for: a producer that finds no sleeper and no searcher; the last
-//   searcher that finds a job; who sets a deadline that nobody watches.
+//   Armed by whoever leaves work, a clock or events that nobody is free for: a producer that finds no sleeper and no searcher; the last
+//   searcher that finds a job, and the last in the driver that gets one; who sets a deadline that nobody watches.
 //   E1  seq_cst, both: that one makes work visible or leaves the searchers, then reads monitor_state_; the monitor writes asleep, then
 //       looks at who is free and what waits. One of the two sees the other.
 //   E2  seq_cst, both: a worker announces its sleep, then reads lent; the monitor writes lent, then reads who sleeps. So a worker never
@@ -82,16 +82,16 @@ inline void scheduler::monitor() noexcept {
 inline bool scheduler::monitor_needed() const noexcept {
   idle.synchronise();
   if (idle.searching() != 0 || idle.sleeping() != 0) return false;
-  return clock_to_watch() || work_visible();
+  return something_to_watch() || work_visible();
 }
 
 // True: something waits that nobody is free for.
 inline bool scheduler::monitor_look() noexcept {
   if (idle.searching() != 0 || idle.sleeping() != 0) return false;
-  bool const clock = clock_to_watch();
-  if (clock) poll_overdue();
+  bool const watched = something_to_watch();
+  if (watched) poll_overdue();
   bool const ready = ready_jobs_wait();
-  if (!ready && !work_visible()) return clock;
+  if (!ready && !work_visible()) return watched;
 
   bool progress = false;
   worker* computing = nullptr;
@@ -123,15 +123,19 @@ inline bool scheduler::monitor_look() noexcept {
   return true;
 }
 
-inline bool scheduler::clock_to_watch() const noexcept {
+// A clock, or events.
+inline bool scheduler::something_to_watch() const noexcept {
   driver* const d = installed_driver();
-  return d && d->next_deadline() != clock::time_point::max();
+  if (d && d->next_deadline() != clock::time_point::max()) return true;
+  event_driver* const events = installed_events();
+  return events && events->watches();
 }
 
-// The driver is polled through a worker that no thread runs: what it makes ready goes to the injection queue.
+// The drivers are polled through a worker that no thread runs: what they make ready goes to the injection queue.
 inline void scheduler::poll_overdue() noexcept {
   if (!monitor_self_ && !(monitor_self_ = add_worker(worker_kind::external))) return;
-  poll_driver(*monitor_self_);
+  poll_timers(*monitor_self_);
+  poll_events(*monitor_self_, 900 * ticks_per_microsecond);
 }
 
 inline void scheduler::lend_place_of(worker& stuck) noexcept {

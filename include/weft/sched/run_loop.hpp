@@ -73,6 +73,10 @@ inline void scheduler::submit_woken(ready_job* j) noexcept {
 }
 
 inline void scheduler::wake(int index) noexcept {
+  if (index == idle_set::somebody_seated) {
+    seat_claims_.fetch_add(1, memory_order_seq_cst);  // seats E2.
+    return installed_events()->interrupt();
+  }
   worker& sleeper = worker_at(static_cast<unsigned>(index));
   sleeper.sleep.unpark();
 }
@@ -97,6 +101,11 @@ inline void scheduler::notify_work() noexcept {
 // ── finding work ──
 
 inline void scheduler::poll_driver(worker& self) noexcept {
+  poll_timers(self);
+  poll_events(self, 100 * ticks_per_microsecond);
+}
+
+inline void scheduler::poll_timers(worker& self) noexcept {
   driver* const d = installed_driver();
   if (!d || d->next_deadline() == clock::time_point::max()) return;
   auto const now = clock::now();
@@ -131,8 +140,10 @@ inline job* scheduler::take_injected(worker& self) noexcept {
 
 inline job* scheduler::find_local(worker& self) noexcept {
   // Now and then the oldest first, so that nobody waits for ever behind those who keep themselves busy.
-  if (++self.tick % 61 == 0) {
-    poll_driver(self);
+  ++self.tick;
+  if (self.tick % 8 == 0 && events_.load(memory_order_relaxed)) poll_events(self, 100 * ticks_per_microsecond);
+  if (self.tick % 61 == 0) {
+    poll_timers(self);
     if (job* const j = take_injected(self)) return j;
     if (job* const j = self.ring.pop()) return j;
   }
@@ -245,22 +256,9 @@ inline void scheduler::run(worker& self) noexcept {
     if (exiting_.load(memory_order_acquire)) break;  // acquire: shut_down.
 
     idle.begin_search();
-    job* found = nullptr;
-    // A wake-up across cores costs 30 to 45 µs, so a search may last that long; more searchers than half the workers would
-    // only get in each other's way.
-    if (idle.searching() * 2 <= size_ + 1) {
-      auto const until = clock::now() + std::chrono::microseconds(50);
-      do {
-        found = find_anywhere(self);
-        for (int i = 0; !found && i < 16; ++i) relax();
-      } while (!found && clock::now() < until && !exiting_.load(memory_order_relaxed));
-    } else {
-      found = find_anywhere(self);
-    }
-    if (!found) {
-      poll_driver(self);
-      found = find_local(self);
-    }
+    job* found = search(self);
+    if (found) self.from_driver = false;
+    else poll_timers(self), found = find_local(self);
     if (found) {
       leave_search();
       run_job(self, found);
@@ -271,17 +269,42 @@ inline void scheduler::run(worker& self) noexcept {
   set_current_worker(nullptr);
 }
 
+inline job* scheduler::search(worker& self) noexcept {
+  // More searchers than half the workers would only get in each other's way; and who has just run what came from outside is
+  // called by the next event or by a producer, wherever it comes from.
+  if (self.from_driver || idle.searching() * 2 > size_ + 1) return find_anywhere(self);
+  // A wake-up across cores costs 30 to 45 µs, so a search may last that long.
+  auto const until = clock::now() + std::chrono::microseconds(50);
+  do {
+    if (job* const j = find_anywhere(self)) return j;
+    for (int i = 0; i < 16; ++i) relax();
+    if (events_unwatched()) {
+      poll_events(self, 10 * ticks_per_microsecond);
+      if (job* const j = self.ring.pop()) return j;
+    }
+  } while (clock::now() < until && !exiting_.load(memory_order_relaxed));
+  return nullptr;
+}
+
 // Producers left their wakes to this searcher, which has found one job. Somebody else is there for the others if one sleeps, is held
 // for a plain thread, or is due as a spare: seq_cst, after the step out of the count.
 inline void scheduler::leave_search() noexcept {
   auto const left = idle.end_search();
   if (left.searchers) return;
   // seq_cst: begin_blocking, enter_external.
-  if (left.sleepers || surplus_.load(memory_order_seq_cst) < 0 || held_.load(memory_order_seq_cst) != 0) {
+  if (left.sleepers || left.seated || surplus_.load(memory_order_seq_cst) < 0 ||
+      held_.load(memory_order_seq_cst) != 0) {
     if (work_visible()) notify_work();
-  } else if (monitor_state_.load(memory_order_seq_cst) != monitor_state::awake) {  // seq_cst: monitor E1
-    if (clock_to_watch() || work_visible()) arm_monitor();
+    else if (left.sleepers && !left.seated) events_watched();
+  } else {
+    watch_left_alone();
   }
+}
+
+// Nobody else is idle.
+inline void scheduler::watch_left_alone() noexcept {
+  if (monitor_state_.load(memory_order_seq_cst) == monitor_state::awake) return;  // seq_cst: monitor E1
+  if (something_to_watch() || work_visible()) arm_monitor();
 }
 
 // ── sleeping ──
@@ -290,46 +313,35 @@ inline void scheduler::leave_search() noexcept {
 inline bool scheduler::sleep(worker& self) noexcept {
   auto const own = static_cast<int>(self.index);
   self.parks.add();
-  auto const count = worker_count();
+  self.from_driver = false;
+  if (event_driver* const events = installed_events(); events && events->watches() && idle.sit_down())
+    return sleep_in_driver(self, *events);
   idle.announce_sleep(self.index);
-  for (unsigned i = 0; i < count; ++i) worker_at(i).deque.raise_want();  // deque E4
-  if (self.lent.load(memory_order_seq_cst)) take_place_back(self);       // monitor E2
-  if (closing_.load(memory_order_seq_cst)) closed_.notify_all();         // the closer counts again
+  look_before_sleep(self);
   if (work_visible()) {
     auto const index =
         idle.claim_sleeper(idle_set::claim::unless_searching, own, timekeeper_.load(memory_order_relaxed));
     if (index != idle_set::nobody && index != own) wake(index);
   }
-  bool watching = false;
   // seq_cst: shut_down.
   while (idle.asleep(self.index) && !exiting_.load(memory_order_seq_cst)) {
-    auto deadline = clock::time_point::max();
-    driver* const d = installed_driver();
-    if (d && d->next_deadline() != clock::time_point::max()) {
-      if (!watching) {
-        int expected = idle_set::nobody;
-        // seq_cst: deadline_moved.
-        watching = timekeeper_.compare_exchange_strong(expected, own, memory_order_seq_cst);
-      }
-      if (watching)
-        deadline = d->next_deadline();  // seq_cst, after timekeeper_: deadline_moved sees us, or we see its deadline.
-      if (deadline <= clock::now()) {
-        auto const index = idle.claim_sleeper(idle_set::claim::always, own);
-        if (index == own) break;
-        if (index != idle_set::nobody) wake(index);
-        // Held, or claimed this moment: what is due is made ready, and the one who is woken for it runs it.
-        poll_driver(self);
+    auto const deadline = keep_time(self, false);
+    bool const due = deadline != clock::time_point::max() && deadline <= clock::now();
+    if (due || events_unwatched()) {
+      auto const index = idle.claim_sleeper(idle_set::claim::always, own);
+      if (index == own) break;
+      if (index != idle_set::nobody) wake(index);
+      // Held, or claimed this moment: what is due is made ready, and the one who is woken for it runs it.
+      if (due) {
+        poll_timers(self);
         continue;
       }
     }
     self.sleep.park(deadline);
   }
   if (exiting_.load(memory_order_acquire)) return false;  // acquire: shut_down.
-  poll_driver(self);
-  if (watching) {
-    timekeeper_.store(idle_set::nobody, memory_order_seq_cst);
-    deadline_moved();  // somebody else watches now
-  }
+  poll_timers(self);
+  stop_keeping_time(self);
   // Awake as the one searcher: look as a searcher does.
   if (job* const found = find_anywhere(self)) {
     leave_search();
@@ -340,6 +352,38 @@ inline bool scheduler::sleep(worker& self) noexcept {
   return true;
 }
 
+// After it was announced.
+inline void scheduler::look_before_sleep(worker& self) noexcept {
+  auto const count = worker_count();
+  for (unsigned i = 0; i < count; ++i) worker_at(i).deque.raise_want();  // deque E4
+  if (self.lent.load(memory_order_seq_cst)) take_place_back(self);       // monitor E2
+  if (closing_.load(memory_order_seq_cst)) closed_.notify_all();         // the closer counts again
+}
+
+// Until when a sleeper sleeps: one of them watches the deadline.
+inline clock::time_point scheduler::keep_time(worker& self, bool take_over) noexcept {
+  auto const own = static_cast<int>(self.index);
+  driver* const d = installed_driver();
+  if (!d || d->next_deadline() == clock::time_point::max()) return clock::time_point::max();
+  if (take_over) {
+    timekeeper_.store(own, memory_order_seq_cst);  // deadline_moved.
+  } else {
+    int expected = idle_set::nobody;
+    // seq_cst: deadline_moved.
+    if (!timekeeper_.compare_exchange_strong(expected, own, memory_order_seq_cst) && expected != own)
+      return clock::time_point::max();
+  }
+  return d->next_deadline();  // seq_cst, after timekeeper_: deadline_moved sees us, or we see its deadline.
+}
+
+inline void scheduler::stop_keeping_time(worker& self) noexcept {
+  auto own = static_cast<int>(self.index);
+  if (timekeeper_.load(memory_order_relaxed) != own) return;  // nobody but we put it there
+  // seq_cst: deadline_moved.
+  if (timekeeper_.compare_exchange_strong(own, idle_set::nobody, memory_order_seq_cst))
+    deadline_moved();  // somebody else watches now
+}
+
 inline void scheduler::deadline_moved() noexcept {
   // seq_cst: sleep.
   auto watcher = timekeeper_.load(memory_order_seq_cst);
@@ -347,9 +391,12 @@ inline void scheduler::deadline_moved() noexcept {
     driver* const d = installed_driver();
     if (!d || d->next_deadline() == clock::time_point::max()) return;
     watcher = idle.some_sleeper();
-    if (watcher == idle_set::nobody) return arm_monitor();
+    if (watcher == idle_set::nobody) return idle.seated() != 0 ? nudge_seat() : arm_monitor();
   }
-  wake(watcher);  // still asleep by the set: it looks at the deadline and parks again
+  // Still asleep by the set: it looks at the deadline and sleeps on.
+  worker& sleeper = worker_at(static_cast<unsigned>(watcher));
+  if (sleeper.in_driver.load(memory_order_seq_cst)) nudge_seat();  // seats E3.
+  else sleeper.sleep.unpark();
 }
 
 inline driver* scheduler::install_driver(std::unique_ptr<driver> d) noexcept {

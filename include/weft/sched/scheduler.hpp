@@ -89,6 +89,14 @@ class scheduler : pinned {
   /// The driver has published an earlier deadline: whoever watches it looks again.
   void deadline_moved() noexcept;
 
+  // ── the outside world ──
+
+  /// The same for events: seq_cst.
+  [[nodiscard]] event_driver* installed_events() const noexcept { return events_.load(memory_order_seq_cst); }
+  event_driver* install_events(std::unique_ptr<event_driver> d) noexcept;
+  /// The event driver has something to watch, perhaps for the first time: somebody idle sits down in it.
+  void events_watched() noexcept;
+
   // ── threads that come and go ──
 
   /// A slot for a plain thread that joins in, or null: all are taken.
@@ -99,7 +107,7 @@ class scheduler : pinned {
   /// is work and nobody to do it.
   void begin_blocking(worker& self) noexcept;
   void end_blocking(worker& self) noexcept;
-  /// Makes ready, through `self`, what is due by now.
+  /// Makes ready, through `self`, what is due by now, and what has come from outside, if nobody has looked for a while.
   void poll_driver(worker& self) noexcept;
   /// Are there ready jobs while nobody searches or sleeps who could take them?
   [[nodiscard]] bool ready_jobs_wait() const noexcept;
@@ -166,13 +174,27 @@ class scheduler : pinned {
   void monitor() noexcept;
   [[nodiscard]] bool monitor_needed() const noexcept;
   bool monitor_look() noexcept;
-  [[nodiscard]] bool clock_to_watch() const noexcept;
+  [[nodiscard]] bool something_to_watch() const noexcept;
   void poll_overdue() noexcept;
   void lend_place_of(worker& stuck) noexcept;
   void take_place_back(worker& self) noexcept;
 
+  // driver_seats.hpp
+  bool sleep_in_driver(worker& self, event_driver& events) noexcept;
+  [[nodiscard]] clock::time_point keep_time(worker& self, bool take_over) noexcept;
+  void stop_keeping_time(worker& self) noexcept;
+  void nudge_seat() noexcept;
+  [[nodiscard]] bool take_seat_claim(event_driver& events) noexcept;
+  void poll_events(worker& self, std::uint64_t patience) noexcept;
+  void submit_batch(worker& self, ready_batch& batch) noexcept;
+  [[nodiscard]] bool events_unwatched() const noexcept;
+
   // run_loop.hpp
   void run(worker& self) noexcept;
+  void poll_timers(worker& self) noexcept;
+  void look_before_sleep(worker& self) noexcept;
+  [[nodiscard]] job* search(worker& self) noexcept;
+  void watch_left_alone() noexcept;
   job* find_local(worker& self) noexcept;
   job* find_anywhere(worker& self) noexcept;
   job* take_injected(worker& self) noexcept;
@@ -210,6 +232,11 @@ class scheduler : pinned {
 
   alignas(cache_line) atomic<driver*> driver_{nullptr};
   atomic<int> timekeeper_{idle_set::nobody};  // the sleeper that watches the driver's deadline
+  atomic<event_driver*> events_{nullptr};
+  atomic<std::uint32_t> seat_claims_{0};  // of those in seats, not taken yet
+  atomic<bool> time_moved_{false};        // one of those in seats is to look at the deadline again
+  atomic<bool> polling_{false};           // somebody who is not in a seat looks at the events
+  atomic<std::uint64_t> last_poll_{0};    // ticks: when somebody looked at them last
 
   stop_state stop_;
   atomic<bool> closing_{false}, exiting_{false};

@@ -101,6 +101,9 @@ class worker : pinned {
 
   std::uint32_t tick = 0;
   std::uint32_t lifo_streak = 0;
+  std::uint32_t io_streak = 0;      // I/O calls in a row that did not have to wait (see io/operation.hpp)
+  std::uint64_t io_streak_job = 0;  // in the job of this number
+  bool from_driver = false;         // what it runs came from outside: it goes back there without a search
   block_cache blocks;
   random_source random;
   split_deque<job>::position floor;  // the deque is never settled below: the innermost plain frame's slots begin there
@@ -113,6 +116,7 @@ class worker : pinned {
   atomic<std::uint64_t> running{0};                                // holder: the stolen job this thread is running
   atomic<std::uint64_t> waiting_for{0};  // holder: who has the job that this thread's join waits for
   parker sleep;
+  atomic<bool> in_driver{false};   // it sleeps in the driver, if it sleeps
   atomic<bool> in_reserve{false};  // a spare that nobody needs now
   atomic<int> held{-1};            // external: the sleeper kept asleep meanwhile; taken by exchange
 

@@ -1,0 +1,130 @@
+// How idle workers wait for events from outside: two of them sleep in the event driver, a leader and a standby. What comes to one
+// that sits there runs on it at once; the next event finds the other, so that nobody has to be woken to wait.
+#pragma once
+
+#include <weft/sched/run_loop.hpp>
+
+#include <memory>
+
+namespace weft::detail {
+
+//   A worker sits down as the last step of its search, and the system wakes one of those who sit for each event: the one that sat down
+//   last, whose caches are warm. They have no names here, so who wants one of them woken for a job takes it out of the count, posts a
+//   claim and interrupts; whoever returns from the wait first takes the claim.
+//
+//   claims P = those in seats − those counted as seated in idle_set: each who gets up takes itself out of the count or takes a claim.
+//
+//   E1  seq_cst, both: who makes events().watches() true, or leaves the last seat, then looks for sleepers; a sleeper announces itself,
+//       then looks whether somebody sits. One of the two sees the other, and an idle worker sits down.
+//   E2  seq_cst, both: a claim is posted, then the interrupt; who is interrupted takes a claim after that, and interrupts again if there
+//       are more. Who polls without a seat and finds an interrupt passes it on.
+//   E3  seq_cst, both: a deadline is published, then in_driver read; in_driver written, then the deadline read. One of the two sees the
+//       other. Who sees the keeper of the time in a seat writes time_moved_, then interrupts; who takes time_moved_ keeps the time from
+//       then on, or, if it leaves, says so again.
+
+inline event_driver* scheduler::install_events(std::unique_ptr<event_driver> d) noexcept {
+  event_driver* expected = nullptr;
+  if (events_.compare_exchange_strong(expected, d.get(), memory_order_seq_cst))
+    return d.release();  // see installed_events.
+  return expected;
+}
+
+// Events are watched, but nobody sits in the driver.
+inline bool scheduler::events_unwatched() const noexcept {
+  event_driver* const events = installed_events();
+  return events && events->watches() && idle.seated() == 0;  // E1.
+}
+
+inline void scheduler::events_watched() noexcept {
+  if (!events_unwatched()) return;
+  auto const index =
+      idle.claim_sleeper(idle_set::claim::unless_searching, idle_set::nobody, timekeeper_.load(memory_order_relaxed));
+  if (index != idle_set::nobody) return wake(index);
+  if (idle.searching() == 0) arm_monitor();
+}
+
+inline void scheduler::nudge_seat() noexcept {
+  time_moved_.store(true, memory_order_seq_cst);  // E3.
+  installed_events()->interrupt();
+}
+
+inline bool scheduler::take_seat_claim(event_driver& events) noexcept {
+  auto seen = seat_claims_.load(memory_order_seq_cst);  // E2.
+  do {
+    if (seen == 0) return false;
+  } while (!seat_claims_.compare_exchange_weak(seen, seen - 1, memory_order_seq_cst));  // E2.
+  if (seen > 1) events.interrupt();
+  return true;
+}
+
+// What came from outside, behind what this worker has; woken are others only for it.
+inline void scheduler::submit_batch(worker& self, ready_batch& batch) noexcept {
+  if (batch.empty()) return;
+  while (ready_job* const j = batch.pop())
+    if (self.kind == worker_kind::external || !self.ring.push(j)) inject(j);
+  notify_work();
+}
+
+// Unless somebody else looks at the events: in a seat, at this moment, or not longer ago than `patience` ticks.
+inline void scheduler::poll_events(worker& self, std::uint64_t patience) noexcept {
+  event_driver* const events = installed_events();
+  if (!events || !events->watches() || idle.seated() != 0) return;
+  auto const now = ticks();
+  if (now - last_poll_.load(memory_order_relaxed) < patience) return;
+  // Relaxed: a matter of not getting in each other's way.
+  if (polling_.load(memory_order_relaxed) || polling_.exchange(true, memory_order_relaxed)) return;
+  last_poll_.store(now, memory_order_relaxed);
+  ready_batch batch;
+  bool const interrupted = events->poll(batch);
+  polling_.store(false, memory_order_relaxed);
+  // It was meant for somebody who sits, or who is on the way there.
+  if (interrupted && (seat_claims_.load(memory_order_seq_cst) != 0 || idle.seated() != 0)) events->interrupt();  // E2.
+  submit_batch(self, batch);
+}
+
+// Called by a searcher that has sat down. As sleep.
+inline bool scheduler::sleep_in_driver(worker& self, event_driver& events) noexcept {
+  look_before_sleep(self);
+  self.in_driver.store(true, memory_order_seq_cst);  // E3.
+  ready_batch batch;
+  bool claimed = work_visible() && idle.get_up_to_search();
+  bool time_moved = false;
+  while (!claimed) {
+    if (exiting_.load(memory_order_seq_cst)) break;  // seq_cst: shut_down.
+    auto const deadline = keep_time(self, time_moved);
+    time_moved = false;
+    if (deadline != clock::time_point::max() && deadline <= clock::now()) break;
+    events.wait_until(batch, deadline);
+    last_poll_.store(ticks(), memory_order_relaxed);
+    claimed = take_seat_claim(events);
+    time_moved = time_moved_.load(memory_order_seq_cst) && time_moved_.exchange(false, memory_order_seq_cst);  // E3.
+    if (!batch.empty()) break;
+  }
+  self.in_driver.store(false, memory_order_seq_cst);  // E3.
+  idle_set::left_behind left{};
+  if (!claimed && !idle.get_up(left)) {
+    // Somebody has taken this worker out of the count and is about to post the claim.
+    while (!take_seat_claim(events)) give_way();
+    claimed = true;
+  }
+  if (exiting_.load(memory_order_acquire)) events.interrupt();  // acquire: shut_down. The next in a seat.
+  ready_job* const first = batch.pop();
+  self.from_driver = first != nullptr;
+  while (ready_job* const j = batch.pop())
+    if (!self.ring.push(j)) inject(j);
+  if (!self.ring.empty()) notify_work();
+  poll_timers(self);
+  stop_keeping_time(self);
+  if (time_moved) deadline_moved();
+  if (claimed) {
+    job* const found = first ? first : find_anywhere(self);
+    leave_search();
+    if (found) run_job(self, found);
+  } else {
+    if (!left.searchers && !left.seated) left.sleepers ? events_watched() : watch_left_alone();
+    if (first) run_job(self, first);
+  }
+  return first != nullptr || !exiting_.load(memory_order_acquire);  // acquire: shut_down.
+}
+
+}  // namespace weft::detail
