@@ -20,14 +20,20 @@ namespace weft::detail {
 //   E2  arm's release → fire's acquire         the task is fully suspended: it may be resumed anywhere
 //
 // fire is called exactly once, on any thread, perhaps before await_suspend has returned. Past its exchange it touches the
-// object only if the phase was armed, by queueing it.
+// object only if the phase was armed, by queueing it. Who is resumed may begin again, with a further fire to come.
 /// A suspended task, waiting for one call of fire().
 class suspension : public resumption, pinned {
  public:
   void fire() noexcept {
-    // acquire: E2. release: E1.
-    if (phase_.exchange(fired, memory_order_acq_rel) == armed)
-      ambient->home->submit_woken(this);  // Past here *this may be gone.
+    if (fired_when_armed()) ambient->home->submit_woken(this);  // Past here *this may be gone.
+  }
+
+  /// The same for many at once: the caller submits the batch to `home`. A task of another pool goes there at once.
+  void fire_into(ready_batch& batch, scheduler const& home) noexcept {
+    if (!fired_when_armed()) return;
+    if (ambient->home == &home) batch.push(this);
+    else ambient->home->submit_woken(this);
+    // Past here *this may be gone.
   }
 
  protected:
@@ -37,6 +43,9 @@ class suspension : public resumption, pinned {
     ambient = task.promise().ambient();
   }
 
+  /// Of one that has been fired, or not been armed: it may be armed and fired once more.
+  void begin_again() noexcept { phase_.store(arming, memory_order_relaxed); }
+
   /// The last step of await_suspend. True: suspended, *this may be gone. False: fired meanwhile, go on.
   [[nodiscard]] bool arm() noexcept {
     auto expected = arming;
@@ -45,6 +54,11 @@ class suspension : public resumption, pinned {
 
  private:
   static constexpr std::uint8_t arming = 0, armed = 1, fired = 2;
+
+  bool fired_when_armed() noexcept {
+    return phase_.exchange(fired, memory_order_acq_rel) == armed;  // acquire: E2. release: E1.
+  }
+
   atomic<std::uint8_t> phase_{arming};
 };
 

@@ -47,7 +47,12 @@ class file_handle {
     }
   }
 
+  /// Owns it from here on.
+  [[nodiscard]] static file_handle adopt(int fd) noexcept { return file_handle(fd); }
+
   [[nodiscard]] int get() const noexcept { return fd_; }
+  /// The caller owns it from here on.
+  [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
 
   /// Bytes, at the time of the call.
   [[nodiscard]] std::uint64_t size(std::string const& path) const {

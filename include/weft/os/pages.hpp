@@ -38,4 +38,11 @@ class reserved_pages : pinned {
   std::size_t size_ = 0;
 };
 
+/// Zero bytes, page-aligned, which are never given back. Throws std::bad_alloc.
+[[nodiscard]] inline void* pages_for_good(std::size_t bytes) {
+  void* const p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) throw std::bad_alloc();
+  return p;
+}
+
 }  // namespace weft::detail

@@ -1,0 +1,100 @@
+// A descriptor that tasks read from, write to and close: one record of 64 bytes each, in memory that stays a record for good.
+#pragma once
+
+#include <weft/base/utility.hpp>
+#include <weft/concurrent/atomic.hpp>
+#include <weft/concurrent/mutex.hpp>
+#include <weft/io/readiness.hpp>
+#include <weft/os/pages.hpp>
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <utility>
+
+namespace weft::detail {
+
+class reactor;
+
+/// What may be concluded from a read that gives less than it was asked for.
+enum class short_read : std::uint8_t {
+  empties,  ///< there was no more: the next read waits without asking
+  says_nothing
+};
+
+//   users   3 while open: the owner and the two directions. Close takes the owner's, and that of a direction that nobody is in; who
+//           leaves a direction later takes its own. The last one closes the descriptor, so that no system call meets another's number.
+//   holds   of the record: the owner, the open descriptor, and each operation that a close has taken out and that has not ended yet. The
+//           last one gives the record back.
+//   home    null until an operation has to wait, then the reactor that watches it; set under lock.
+//
+//   E1  the release of each who drops one → the acquire of the last
+//
+// An event carries the record's generation, so that one for a former user is dropped. Where it is used again in the instant between
+// that look and the next step, the new user gets a bit too many (readiness.hpp).
+/// Any thread, unless a member says otherwise.
+struct alignas(64) handle_record : pinned {
+  readiness reading, writing;
+  atomic<reactor*> home{nullptr};
+  handle_record* next_free = nullptr;  // guarded by the slab's lock
+  int descriptor = -1;                 // constant while users are not 0
+  atomic<std::uint32_t> generation{1};
+  atomic<std::uint32_t> users{0};
+  atomic<std::uint32_t> holds{0};
+  small_mutex lock;
+  atomic<short_read> after_short_read{short_read::says_nothing};
+};
+static_assert(sizeof(handle_record) <= 64);
+
+/// Records for every handle of the process. They are never given back to the system: whoever holds an old pointer still points to
+/// a record. Any thread.
+class handle_slab : pinned {
+ public:
+  /// Throws std::bad_alloc.
+  [[nodiscard]] handle_record* take() {
+    small_lock const guard(lock_);
+    if (!free_) grow();
+    handle_record* const r = free_;
+    free_ = r->next_free;
+    return r;
+  }
+
+  void give_back(handle_record* r) noexcept {
+    small_lock const guard(lock_);
+    r->next_free = free_;
+    free_ = r;
+  }
+
+ private:
+  static constexpr std::size_t at_once = 256;
+
+  void grow() {
+    auto* const first = static_cast<handle_record*>(pages_for_good(at_once * sizeof(handle_record)));
+    for (std::size_t i = at_once; i-- > 0;) {
+      auto* const r = ::new (static_cast<void*>(first + i)) handle_record;
+      r->next_free = free_;
+      free_ = r;
+    }
+    survive_forks();
+  }
+
+  // A child made by fork() finds the list whole and the lock free.
+  static void survive_forks() noexcept;
+
+  small_mutex lock_;
+  handle_record* free_ = nullptr;  // guarded by lock_
+};
+
+WEFT_SHARED inline constinit handle_slab the_handles;
+
+inline void handle_slab::survive_forks() noexcept {
+  static int const registered = ::pthread_atfork([] { the_handles.lock_.lock(); }, [] { the_handles.lock_.unlock(); },
+                                                 [] { the_handles.lock_.unlock(); });
+  static_cast<void>(registered);
+}
+
+}  // namespace weft::detail
