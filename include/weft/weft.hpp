@@ -16,10 +16,15 @@
 #include <weft/io/file.hpp>
 #include <weft/os/clock.hpp>
 #include <weft/os/cpu_quota.hpp>
+#include <weft/parallel/copy_if.hpp>
 #include <weft/parallel/for_each.hpp>
 #include <weft/parallel/fork_join.hpp>
 #include <weft/parallel/map.hpp>
+#include <weft/parallel/partition.hpp>
 #include <weft/parallel/reduce.hpp>
+#include <weft/parallel/reproducible.hpp>
+#include <weft/parallel/scan.hpp>
+#include <weft/parallel/unique.hpp>
 #include <weft/sched/pool.hpp>
 #include <weft/scope/scope.hpp>
 #include <weft/time/sleep.hpp>

@@ -16,19 +16,28 @@ namespace weft::detail {
 template <class R>
 concept random_access = std::ranges::random_access_range<R> && std::ranges::sized_range<R>;
 
+/// Iterators whose elements share bytes with their neighbours: those of a std::vector<bool>. Parts of such a range are never written
+/// to at the same time.
+template <class I>
+inline constexpr bool packed_bits =
+    std::same_as<I, std::vector<bool>::iterator> || std::same_as<I, std::vector<bool>::const_iterator>;
+
 /// The elements of a range by index. Random access: the range itself. Others: an iterator to each element, in a vector, which costs
 /// one pass and a pointer or so per element.
 template <std::ranges::forward_range R>
 class indexed : pinned {
  public:
   using reference = std::ranges::range_reference_t<R>;
+  using iterator = std::ranges::iterator_t<R>;
 
   explicit indexed(R& range) : begin_(std::ranges::begin(range)) {
     if constexpr (random_access<R>) {
       size_ = static_cast<std::size_t>(std::ranges::size(range));
     } else {
-      for (auto i = begin_; i != std::ranges::end(range); ++i) places_.push_back(i);
+      auto i = begin_;
+      for (; i != std::ranges::end(range); ++i) places_.push_back(i);
       size_ = places_.size();
+      places_.push_back(i);
     }
   }
 
@@ -39,8 +48,13 @@ class indexed : pinned {
     else return *places_[i];
   }
 
+  /// The iterator to element i; to the end for i = size().
+  iterator place(std::size_t i) const {
+    if constexpr (random_access<R>) return begin_ + static_cast<std::ranges::range_difference_t<R>>(i);
+    else return places_[i];
+  }
+
  private:
-  using iterator = std::ranges::iterator_t<R>;
   struct nothing {};
   iterator begin_;
   std::size_t size_ = 0;

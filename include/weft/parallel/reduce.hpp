@@ -21,6 +21,12 @@ template <class T, class Op>
 inline constexpr bool lanes_allowed =
     std::is_arithmetic_v<T> && (std::same_as<Op, std::plus<>> || std::same_as<Op, std::plus<T>>);
 
+/// What sums of T are taken in, where they may be grouped at will: integers that wrap around, since a sum of a few neighbours may
+/// overflow where the sum of all does not.
+template <class T>
+using wrapping = typename std::conditional_t<std::is_integral_v<T> && !std::same_as<T, bool>, std::make_unsigned<T>,
+                                             std::type_identity<T>>::type;
+
 /// Folds each(first) … each(last − 1) from the left.
 template <class T, class Op, class Each>
 class reduce_work {
@@ -34,15 +40,17 @@ class reduce_work {
       // Several sums at once, so that an addition need not wait for the one before it, and the compiler can use wide registers.
       constexpr std::size_t lanes = 16;
       if (last - first >= 2 * lanes) {
-        T sums[lanes] = {};
+        using wide = wrapping<T>;
+        auto const add = [](wide x, wide y) { return static_cast<wide>(x + y); };
+        auto const element = [this](std::size_t i) { return static_cast<wide>(static_cast<T>(each_(i))); };
+        wide sums[lanes] = {};
         auto i = first;
         for (; last - i >= lanes; i += lanes)
-          for (std::size_t lane = 0; lane < lanes; ++lane)
-            sums[lane] = static_cast<T>(sums[lane] + static_cast<T>(each_(i + lane)));
+          for (std::size_t lane = 0; lane < lanes; ++lane) sums[lane] = add(sums[lane], element(i + lane));
         for (std::size_t width = lanes / 2; width != 0; width /= 2)
-          for (std::size_t lane = 0; lane < width; ++lane) sums[lane] = static_cast<T>(sums[lane] + sums[lane + width]);
-        for (; i != last; ++i) sums[0] = static_cast<T>(sums[0] + static_cast<T>(each_(i)));
-        a = a ? static_cast<T>(*a + sums[0]) : sums[0];
+          for (std::size_t lane = 0; lane < width; ++lane) sums[lane] = add(sums[lane], sums[lane + width]);
+        for (; i != last; ++i) sums[0] = add(sums[0], element(i));
+        a = static_cast<T>(a ? add(static_cast<wide>(*a), sums[0]) : sums[0]);
         return;
       }
     }
