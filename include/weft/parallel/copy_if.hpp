@@ -142,7 +142,7 @@ inline constexpr std::size_t copy_if_block = 4096;
 /// have been called.
 template <std::ranges::forward_range R, std::weakly_incrementable Out, class Projection = std::identity,
           std::indirect_unary_predicate<std::projected<std::ranges::iterator_t<R>, Projection>> Predicate>
-  requires std::indirectly_copyable<std::ranges::iterator_t<R>, Out>
+  requires detail::assigned_through<Out, std::ranges::range_reference_t<R>>
 std::ranges::copy_if_result<std::ranges::borrowed_iterator_t<R>, Out> parallel_copy_if(R&& range, Out out,
                                                                                        Predicate predicate,
                                                                                        Projection projection = {},
@@ -165,7 +165,7 @@ std::ranges::copy_if_result<std::ranges::borrowed_iterator_t<R>, Out> parallel_c
 }
 template <std::ranges::forward_range R, std::weakly_incrementable Out,
           std::indirect_unary_predicate<std::ranges::iterator_t<R>> Predicate>
-  requires std::indirectly_copyable<std::ranges::iterator_t<R>, Out>
+  requires detail::assigned_through<Out, std::ranges::range_reference_t<R>>
 std::ranges::copy_if_result<std::ranges::borrowed_iterator_t<R>, Out> parallel_copy_if(R&& range, Out out,
                                                                                        Predicate predicate,
                                                                                        loop_options options) {

@@ -22,6 +22,15 @@ template <class I>
 inline constexpr bool packed_bits =
     std::same_as<I, std::vector<bool>::iterator> || std::same_as<I, std::vector<bool>::const_iterator>;
 
+/// Iterators through which a V can be assigned; those of a std::vector<bool> among them, which C++20's indirectly_writable leaves out.
+template <class I, class V>
+concept assigned_through =
+    std::weakly_incrementable<I> && requires(I& i, V&& value) { *i = static_cast<V&&>(value); };
+
+/// Ranges whose elements can be reordered; std::vector<bool> among them.
+template <class I>
+concept reordered = std::permutable<I> || packed_bits<I>;
+
 /// The elements of a range by index. Random access: the range itself. Others: an iterator to each element, in a vector, which costs
 /// one pass and a pointer or so per element.
 template <std::ranges::forward_range R>

@@ -143,13 +143,15 @@ inline constexpr std::size_t partition_block = 1024;
 /// (8 KiB at most) for each steal. Ranges without random access: an iterator for each element. A std::vector<bool>: one thread.
 template <std::ranges::forward_range R, class Projection = std::identity,
           std::indirect_unary_predicate<std::projected<std::ranges::iterator_t<R>, Projection>> Predicate>
-  requires std::permutable<std::ranges::iterator_t<R>>
+  requires detail::reordered<std::ranges::iterator_t<R>>
 std::ranges::borrowed_subrange_t<R> parallel_partition(R&& range, Predicate predicate, Projection projection = {},
                                                        loop_options options = {}) {
   using view = std::remove_reference_t<R>;
   if constexpr (detail::packed_bits<std::ranges::iterator_t<R>>) {
     detail::check_ambient_stop();
-    return std::ranges::partition(std::forward<R>(range), std::ref(predicate), std::ref(projection));
+    auto const satisfies = [&](auto&& bit) { return std::invoke(predicate, std::invoke(projection, bit)); };
+    auto const end = std::ranges::end(range);
+    return {std::partition(std::ranges::begin(range), end, satisfies), end};
   } else {
     detail::indexed<view> const elements(range);
     auto const all = detail::chosen_blocks(elements.size(), 1, detail::partition_block, options);
@@ -160,7 +162,7 @@ std::ranges::borrowed_subrange_t<R> parallel_partition(R&& range, Predicate pred
   }
 }
 template <std::ranges::forward_range R, std::indirect_unary_predicate<std::ranges::iterator_t<R>> Predicate>
-  requires std::permutable<std::ranges::iterator_t<R>>
+  requires detail::reordered<std::ranges::iterator_t<R>>
 std::ranges::borrowed_subrange_t<R> parallel_partition(R&& range, Predicate predicate, loop_options options) {
   return parallel_partition(std::forward<R>(range), std::move(predicate), std::identity{}, options);
 }

@@ -23,7 +23,7 @@ namespace detail {
 /// An op that folds the elements of R into a T, each stage of which Out can hold.
 template <class Op, class T, class R, class Out>
 concept scanning = reducing<Op, T, std::ranges::range_reference_t<R>> && std::copy_constructible<T> &&
-                   std::assignable_from<T&, T> && std::forward_iterator<Out> && std::indirectly_writable<Out, T const&>;
+                   std::assignable_from<T&, T> && std::forward_iterator<Out> && assigned_through<Out, T const&>;
 
 template <class Op, class R, class Out>
 concept scanning_values = scanning<Op, std::ranges::range_value_t<R>, R, Out> &&
@@ -140,6 +140,14 @@ class output_places : pinned {
   }
   [[nodiscard]] Out end() const { return end_; }
 
+  /// Assigns. A number becomes one of the output's type, as it does in std, but without a warning to those who want them all.
+  template <class T>
+  void put(std::size_t i, T const& value) const {
+    if constexpr (std::is_arithmetic_v<T> && std::is_arithmetic_v<std::iter_value_t<Out>>)
+      (*this)[i] = static_cast<std::iter_value_t<Out>>(value);
+    else (*this)[i] = value;
+  }
+
  private:
   Out begin_, end_;
   std::vector<Out> places_;
@@ -190,10 +198,10 @@ class scan_work : pinned {
       for (; i != last; ++i) {
         if constexpr (Kind == scan_kind::inclusive) {
           running = static_cast<T>(std::invoke(op_, std::move(running), elements_[i]));
-          out_[i] = std::as_const(running);
+          out_.put(i, running);
         } else {
           T next = static_cast<T>(std::invoke(op_, T(running), elements_[i]));
-          out_[i] = std::as_const(running);
+          out_.put(i, running);
           running = std::move(next);
         }
       }
@@ -214,16 +222,16 @@ class scan_work : pinned {
         for (std::size_t j = 0; j < group; ++j)
           if (j & half) v[j] = add(v[(j | (half - 1)) - half], v[j]);
       if constexpr (Kind == scan_kind::inclusive) {
-        for (std::size_t j = 0; j < group; ++j) out_[i + j] = static_cast<T>(add(running, v[j]));
+        for (std::size_t j = 0; j < group; ++j) out_.put(i + j, static_cast<T>(add(running, v[j])));
       } else {
-        out_[i] = static_cast<T>(running);
-        for (std::size_t j = 1; j < group; ++j) out_[i + j] = static_cast<T>(add(running, v[j - 1]));
+        out_.put(i, static_cast<T>(running));
+        for (std::size_t j = 1; j < group; ++j) out_.put(i + j, static_cast<T>(add(running, v[j - 1])));
       }
       running = add(running, v[group - 1]);
     }
     for (; i != last; ++i) {
       auto const next = add(running, static_cast<wide>(static_cast<T>(elements_[i])));
-      out_[i] = static_cast<T>(Kind == scan_kind::inclusive ? next : running);
+      out_.put(i, static_cast<T>(Kind == scan_kind::inclusive ? next : running));
       running = next;
     }
     return static_cast<T>(running);
@@ -274,7 +282,7 @@ Out scan_from_first(R& range, Out out, Op& op, loop_options const& o) {
   if (elements.size() == 0) return out;
   output_places<Out> const places(std::move(out), elements.size());
   value first(elements[0]);
-  places[0] = std::as_const(first);
+  places.put(0, first);
   scan_from<scan_kind::inclusive, Grouping>(1, elements, places, std::move(first), op, o);
   return places.end();
 }

@@ -79,11 +79,14 @@ class unique_work : pinned {
   std::size_t compact(std::size_t k) {
     auto const first = all_.first(k), last = all_.last(k);
     auto i = first + 1;
-    // As long as all stay, nothing is written.
-    if (begins_[k] != 0)
+    auto to = first;
+    if (begins_[k] != 0) {
+      // As long as all stay, nothing is written.
       while (i != last && differ(elements_[i - 1], elements_[i])) ++i;
-    auto to = begins_[k] != 0 ? i : first;
-    if (i == last) return to - first;
+      to = i;
+      if (i == last) return to - first;
+      ++i;
+    }
     if constexpr (by_copy) {
       value before = elements_[i - 1];
       for (; i != last; ++i) {
@@ -93,7 +96,8 @@ class unique_work : pinned {
         before = here;
       }
     } else {
-      // Equal elements are as good as each other: each is compared with the last one that stays, once there is one.
+      // Equal elements are as good as each other: each is compared with the one before it, or with the last one that stays,
+      // once the one before it may have been moved from.
       auto with = i - 1;
       for (; i != last; ++i) {
         if (!differ(elements_[with], elements_[i])) continue;
@@ -150,13 +154,17 @@ inline constexpr std::size_t unique_block = 4096;
 template <std::ranges::forward_range R, class Projection = std::identity,
           std::indirect_equivalence_relation<std::projected<std::ranges::iterator_t<R>, Projection>> Equal =
               std::ranges::equal_to>
-  requires std::permutable<std::ranges::iterator_t<R>>
+  requires detail::reordered<std::ranges::iterator_t<R>>
 std::ranges::borrowed_subrange_t<R> parallel_unique(R&& range, Equal equal = {}, Projection projection = {},
                                                     loop_options options = {}) {
   using view = std::remove_reference_t<R>;
   if constexpr (detail::packed_bits<std::ranges::iterator_t<R>>) {
     detail::check_ambient_stop();
-    return std::ranges::unique(std::forward<R>(range), std::ref(equal), std::ref(projection));
+    auto const same = [&](auto&& a, auto&& b) {
+      return std::invoke(equal, std::invoke(projection, a), std::invoke(projection, b));
+    };
+    auto const end = std::ranges::end(range);
+    return {std::unique(std::ranges::begin(range), end, same), end};
   } else {
     detail::indexed<view> const elements(range);
     auto const all = detail::chosen_blocks(elements.size(), 1, detail::unique_block, options);
@@ -167,12 +175,12 @@ std::ranges::borrowed_subrange_t<R> parallel_unique(R&& range, Equal equal = {},
   }
 }
 template <std::ranges::forward_range R, std::indirect_equivalence_relation<std::ranges::iterator_t<R>> Equal>
-  requires std::permutable<std::ranges::iterator_t<R>>
+  requires detail::reordered<std::ranges::iterator_t<R>>
 std::ranges::borrowed_subrange_t<R> parallel_unique(R&& range, Equal equal, loop_options options) {
   return parallel_unique(std::forward<R>(range), std::move(equal), std::identity{}, options);
 }
 template <std::ranges::forward_range R>
-  requires std::permutable<std::ranges::iterator_t<R>> &&
+  requires detail::reordered<std::ranges::iterator_t<R>> &&
            std::indirect_equivalence_relation<std::ranges::equal_to, std::ranges::iterator_t<R>>
 std::ranges::borrowed_subrange_t<R> parallel_unique(R&& range, loop_options options) {
   return parallel_unique(std::forward<R>(range), std::ranges::equal_to{}, std::identity{}, options);
