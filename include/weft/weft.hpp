@@ -25,6 +25,11 @@
 #include <weft/parallel/reproducible.hpp>
 #include <weft/parallel/scan.hpp>
 #include <weft/parallel/unique.hpp>
+#include <weft/parallel/merge.hpp>
+#include <weft/parallel/nth_element.hpp>
+#include <weft/parallel/reduce.hpp>
+#include <weft/parallel/sort.hpp>
+#include <weft/parallel/stable_sort.hpp>
 #include <weft/sched/pool.hpp>
 #include <weft/scope/scope.hpp>
 #include <weft/time/sleep.hpp>

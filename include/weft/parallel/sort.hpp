@@ -46,7 +46,7 @@ void sort_random_access(I first, I last, Comp& comp, Proj& proj, loop_options co
   check_stop_between_steps();
   auto const size = static_cast<std::size_t>(last - first);
   if (size < 2) return;
-  if (size <= sorted_alone && (options.grain == 0 || options.grain >= size)) {
+  if (!separate_elements<I> || (size <= sorted_alone && (options.grain == 0 || options.grain >= size))) {
     order_by<Comp, Proj> less(comp, proj);
     return sort_serially(first, last, less);
   }

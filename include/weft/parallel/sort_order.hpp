@@ -44,6 +44,10 @@ concept cheap_value = std::is_trivially_copyable_v<T> && std::copyable<T> && siz
 template <class I>
 concept cheap_elements = std::is_lvalue_reference_v<std::iter_reference_t<I>> && cheap_value<std::iter_value_t<I>>;
 
+/// Different elements can be written at the same time. A proxy may stand for a bit of a word that others share.
+template <class I>
+concept separate_elements = std::is_lvalue_reference_v<std::iter_reference_t<I>>;
+
 /// Elements that can be taken to other memory and back without anything that may fail: the bytes, or a move and the end of the source.
 template <class T>
 concept relocatable = (std::is_trivially_copyable_v<T> && std::copyable<T>) ||

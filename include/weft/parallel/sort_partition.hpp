@@ -96,7 +96,7 @@ template <class I, class Predicate>
 I partition_shared(I first, I last, Predicate const& goes_first, unsigned workers, std::size_t grain) {
   auto const parts =
       std::min<std::size_t>(workers, static_cast<std::size_t>(last - first) / std::max<std::size_t>(grain, 1));
-  if (parts < 2) return partition_serial(first, last, goes_first);
+  if (!separate_elements<I> || parts < 2) return partition_serial(first, last, goes_first);
   return partition_in_parts<I, Predicate>(first, last, goes_first, 2 * parts).run();
 }
 
