@@ -4,9 +4,11 @@
 #include <weft/base/assert.hpp>
 #include <weft/base/utility.hpp>
 #include <weft/coro/concepts.hpp>
+#include <weft/parallel/chunk_loop.hpp>
 #include <weft/parallel/in_flight.hpp>
 #include <weft/parallel/indexed.hpp>
 #include <weft/parallel/range_split.hpp>
+#include <weft/parallel/shared_words.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -19,25 +21,12 @@ namespace weft {
 
 namespace detail {
 
-/// Calls `each(i)` for every index of a chunk.
-template <class Each>
-class for_work {
- public:
-  using accumulator = unit;
-  explicit for_work(Each& each) noexcept : each_(each) {}
-  void run(unit&, std::size_t first, std::size_t last) {
-    for (auto i = first; i != last; ++i) each_(i);
-  }
-  void combine(unit&, unit&&) noexcept {}
-
- private:
-  Each& each_;
-};
-
 template <class Each>
 void for_indices(std::size_t count, loop_options const& o, Each each) {
-  for_work<Each> work(each);
-  run_loop(work, count, o);
+  for_chunks(count, o, [&each](std::size_t first, std::size_t last) {
+    chunk_local<Each, std::size_t> call = each;
+    for (auto i = first; i != last; ++i) call(i);
+  });
 }
 
 template <class View, class Body>
@@ -70,17 +59,24 @@ void parallel_for(First first, Last last, Body&& body, loop_options options = {}
   auto const from = static_cast<index>(first), to = static_cast<index>(last);
   using wide = std::make_unsigned_t<index>;
   auto const count = static_cast<std::size_t>(static_cast<wide>(static_cast<wide>(to) - static_cast<wide>(from)));
-  detail::for_indices(count, options, [&body, from](std::size_t i) {
-    std::invoke(body, static_cast<index>(static_cast<wide>(static_cast<wide>(from) + static_cast<wide>(i))));
+  detail::for_chunks(count, options, [&body, from](std::size_t begin, std::size_t end) {
+    detail::chunk_local<std::remove_reference_t<Body>, index> call = body;
+    auto i = static_cast<wide>(static_cast<wide>(from) + static_cast<wide>(begin));
+    auto const stop = static_cast<wide>(static_cast<wide>(from) + static_cast<wide>(end));
+    for (; i != stop; ++i) std::invoke(call, static_cast<index>(i));
   });
 }
 
-/// The same for every element of a range, which body gets as the range gives it: by reference, where it has references.
+/// The same for every element of a range, which body gets as the range gives it: by reference, where it has references. No two threads
+/// are given elements of one word of a std::vector<bool> (see transform.hpp).
 template <std::ranges::forward_range R, class Body>
   requires detail::computing_body<Body, std::ranges::range_reference_t<R>>
 void parallel_for(R&& range, Body&& body, loop_options options = {}) {
   detail::indexed<std::remove_reference_t<R>> const elements(range);
-  detail::for_indices(elements.size(), options, [&](std::size_t i) { std::invoke(body, elements[i]); });
+  detail::for_chunks_written(elements.place(0), elements.size(), options, [&](std::size_t first, std::size_t last) {
+    detail::chunk_local<std::remove_reference_t<Body>, std::ranges::range_reference_t<R>> call = body;
+    elements.each(first, last, [&call](auto&& e) { std::invoke(call, std::forward<decltype(e)>(e)); });
+  });
 }
 
 /// co_await parallel_for(first, last, body, {.limit = 64});      a body that returns something to await

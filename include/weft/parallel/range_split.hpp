@@ -28,7 +28,8 @@ struct loop_options {
 namespace detail {
 
 /// What a loop does with a range of indices: `run` adds elements [first, last) to an accumulator, `combine` adds to the accumulator
-/// of a range that of the range right of it. An accumulator is made empty.
+/// of a range that of the range right of it. An accumulator is made empty. Where there is a `finished` and it says so, what has not
+/// been begun is left out.
 template <class Work>
 concept loop_work =
     std::default_initializable<typename Work::accumulator> && requires(Work& w, typename Work::accumulator& a) {
@@ -41,6 +42,11 @@ concept loop_work =
 // about to raises `wanted`, and the far half becomes a job only then, and only if thieves have nothing else to take here. A loop
 // whose body is known to be so cheap that all of it takes less than a wake-up runs inline.
 // Source: Tzannes, Caragea, Barua, Vishkin, "Lazy binary splitting" (PPoPP 2010), with the deque's flag in place of its size.
+template <class Work>
+concept finishes_early = requires(Work const& w) {
+  { w.finished() } -> std::same_as<bool>;
+};
+
 /// One loop, from its call to its end. Lives in the caller's frame; run by the caller and by thieves.
 template <loop_work Work>
 class range_loop : pinned {
@@ -74,6 +80,12 @@ class range_loop : pinned {
   static void const* key() noexcept {
     static char const of_this_body = 0;
     return &of_this_body;
+  }
+
+  [[nodiscard]] bool over() const noexcept {
+    if constexpr (finishes_early<Work>)
+      if (work_.finished()) return true;
+    return failed_.load(memory_order_relaxed);
   }
 
   static void check_stop(worker& self) {
@@ -145,7 +157,7 @@ class range_loop : pinned {
     std::size_t done = 0;
     std::size_t chunk = grain_ != 0 ? grain_ : 1;
     // After a failure anywhere, what is left ends as if it were done: the failure itself is thrown by whoever joins it.
-    while (first != last && !failed_.load(memory_order_relaxed)) {
+    while (first != last && !over()) {
       check_stop(self);
       if (last - first > chunk && self.deque.wanted() && !self.deque.has_public()) {
         auto const middle = first + (last - first) / 2;
