@@ -17,6 +17,11 @@
 #include <weft/os/clock.hpp>
 #include <weft/os/cpu_quota.hpp>
 #include <weft/parallel/copy_if.hpp>
+#include <weft/parallel/chunks.hpp>
+#include <weft/parallel/count.hpp>
+#include <weft/parallel/extremum.hpp>
+#include <weft/parallel/find.hpp>
+#include <weft/parallel/for_2d.hpp>
 #include <weft/parallel/for_each.hpp>
 #include <weft/parallel/fork_join.hpp>
 #include <weft/parallel/map.hpp>
@@ -30,6 +35,7 @@
 #include <weft/parallel/reduce.hpp>
 #include <weft/parallel/sort.hpp>
 #include <weft/parallel/stable_sort.hpp>
+#include <weft/parallel/transform.hpp>
 #include <weft/sched/pool.hpp>
 #include <weft/scope/scope.hpp>
 #include <weft/time/sleep.hpp>
