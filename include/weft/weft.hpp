@@ -26,6 +26,7 @@
 #include <weft/parallel/fork_join.hpp>
 #include <weft/parallel/map.hpp>
 #include <weft/parallel/partition.hpp>
+#include <weft/parallel/pipeline.hpp>
 #include <weft/parallel/reduce.hpp>
 #include <weft/parallel/reproducible.hpp>
 #include <weft/parallel/scan.hpp>
