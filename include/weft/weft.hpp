@@ -13,6 +13,7 @@
 #include <weft/coro/this_task.hpp>
 #include <weft/future/future.hpp>
 #include <weft/future/spawn.hpp>
+#include <weft/graph/graph.hpp>
 #include <weft/io/file.hpp>
 #include <weft/os/clock.hpp>
 #include <weft/os/cpu_quota.hpp>

@@ -85,6 +85,7 @@ class pipeline_run : pinned {
     bool looked_worth = team_.cost < 0;
     for (;;) {
       team_.check_stop();
+      if (team_.eager()) return false;
       if (looked_worth && team_.worth_helping() && self.deque.wanted() && !self.deque.has_public()) return false;
       auto const begun = ticks();
       std::size_t done = 0;

@@ -81,6 +81,12 @@ class pipeline_team : pinned {
            (cost < 0 || cost * static_cast<float>(shape_.batch) >= static_cast<float>(ticks_per_microsecond));
   }
 
+  /// Do items take so long, or may they for all that is known, that help should be at hand before anybody asks for work? One who asks while all
+  /// members are in a long call would not be heard.
+  [[nodiscard]] bool eager() const noexcept {
+    return shape_.members > 1 && (cost < 0 || cost >= static_cast<float>(long_item));
+  }
+
   enum class outcome { ended, alone };
 
   /// The owner, while nothing is on the way: works until the source has ended and all items are through, or until nobody helps.
@@ -220,7 +226,7 @@ class pipeline_team : pinned {
         if (r == role::helper) continue;
         // Nobody has come, and nobody would: alone is quicker.
         bool const nobody = on_the_way() == 0 && !source_taken_ && hired_ == (me.pushed ? 1u : 0u);
-        if (!nobody || (worth_helping() && me.self.deque.wanted())) continue;
+        if (!nobody || eager() || (worth_helping() && me.self.deque.wanted())) continue;
         return tell_and_unlock();
       }
       bool const leave = over() || (r == role::helper && !worth_helping());
@@ -243,10 +249,10 @@ class pipeline_team : pinned {
   // Carries a token as far as it may go. With lock_ held, before and after.
   void carry(member& me, overdue_watch& watch, flow_token& t) noexcept {
     for (;;) {
-      bool const more = something_to_do();
+      auto const wanted = help_wanted();
       std::size_t const most = batch_now();
       tell_and_unlock();
-      if (more) recruit(me);
+      if (wanted != help::none) recruit(me, wanted);
       auto position = t.position;
       auto items = t.count;
       bool going = step(t, most);
@@ -262,6 +268,13 @@ class pipeline_team : pinned {
       }
       if (!pass(t, position, items)) return;
     }
+  }
+
+  // There may be more to do than a member does itself.
+  enum class help { none, if_asked, at_hand };
+  [[nodiscard]] help help_wanted() const noexcept {
+    if (free_.empty() || !something_to_do()) return help::none;
+    return eager() ? help::at_hand : worth_helping() ? help::if_asked : help::none;
   }
 
   [[nodiscard]] std::size_t batch_now() const noexcept {
@@ -303,22 +316,21 @@ class pipeline_team : pinned {
     if (first) stop_.request_stop();
   }
 
-  // Somebody is hungry, and there is more to do than this member does itself.
-  void recruit(member& me) noexcept {
+  void recruit(member& me, help wanted) noexcept {
     worker& self = me.self;
     if (me.pushed) {
       if (!self.deque.idle()) return;  // nobody has taken it yet
       drop_slot(me);
     }
-    if (!self.deque.wanted() || self.deque.has_public()) return;
+    if (wanted == help::if_asked && (!self.deque.wanted() || self.deque.has_public())) return;
     {
       small_lock const guard(lock_);
-      if (!worth_helping()) return;
       me.pushed = free_.pop();
       if (!me.pushed) return;
       ++hired_;
     }
-    if (!self.home.push_looking_up(self, me.pushed)) give_up(me);
+    if (!self.home.push_looking_up(self, me.pushed)) return give_up(me);
+    if (wanted == help::at_hand) self.home.share(self);
   }
 
   void take_back(member& me) noexcept {
@@ -380,6 +392,7 @@ class pipeline_team : pinned {
     });
   }
 
+  static constexpr std::uint64_t long_item = 20 * ticks_per_microsecond;
   static constexpr std::uint64_t patience = (small_capacities ? 1 : 20) * ticks_per_microsecond;
 
   any_flow& flow_;

@@ -74,6 +74,12 @@ class forked : public job, pinned {
     stop_.request_stop();
   }
 
+  // ── anybody who waits for what `who` runs ──
+
+  /// One step of help: runs an item from the deque of `who`, or of whom it waits for in turn. False: there is nothing to help with
+  /// right now. Nothing of the caller's own is live in its deque.
+  static bool help(worker& self, holder who) noexcept;
+
  private:
   static constexpr std::uint64_t done = 1, returned = 2, waiting_bit = 4;
   static constexpr int holder_shift = 3;
@@ -83,8 +89,6 @@ class forked : public job, pinned {
     if (state_.exchange(how, memory_order_acq_rel) & waiting_bit) owner.unpark();
   }
 
-  static bool help(worker& self, holder who) noexcept;
-
   context* ambient_;
   atomic<std::uint64_t> state_{0};
   union {
@@ -92,7 +96,6 @@ class forked : public job, pinned {
   };
 };
 
-// One step of help. False: there is nothing to help with right now.
 inline bool forked::help(worker& self, holder who) noexcept {
   constexpr int most_followed = 8;
   for (int followed = 0; followed < most_followed; ++followed) {
