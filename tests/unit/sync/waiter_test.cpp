@@ -3,6 +3,7 @@
 #include "support/seeded.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
+#include "unit/sync/waiting.hpp"
 
 #include <weft/coro/run.hpp>
 #include <weft/coro/task.hpp>
@@ -22,6 +23,7 @@ using weft::detail::left;
 using weft::detail::selection;
 using weft::detail::waiter;
 using weft::detail::waiter_queue;
+using weft_test::ending;
 
 namespace {
 
@@ -199,10 +201,14 @@ TEST_CASE("what is under way to a stopped task is waited for, however late it co
     auto f = pool.spawn(g.get());
     while (!g.awaited()) std::this_thread::yield();
     waiter* const w = g.set_out();
+    // With one worker: afterwards the task is suspended. With more, it may still be on the way there, where it finds the
+    // gift before it looks for a stop.
+    pool.run([] {});
     f.stop();
     CHECK_FALSE(f.ready());
     gift::arrive(w);
-    CHECK_THROWS_AS(f.get(), weft::stopped);
+    auto const end = weft_test::ending_of(f);
+    CHECK((end == ending::stopped || (end == ending::value && workers != 1)));
   }
 }
 
