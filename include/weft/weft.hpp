@@ -4,6 +4,7 @@
 #include <weft/base/config.hpp>
 #include <weft/base/results.hpp>
 #include <weft/cancel/stop_token.hpp>
+#include <weft/combine/select.hpp>
 #include <weft/combine/timeout.hpp>
 #include <weft/combine/when_all.hpp>
 #include <weft/coro/blocking.hpp>
@@ -40,4 +41,13 @@
 #include <weft/parallel/transform.hpp>
 #include <weft/sched/pool.hpp>
 #include <weft/scope/scope.hpp>
+#include <weft/sync/barrier.hpp>
+#include <weft/sync/condition_variable.hpp>
+#include <weft/sync/event.hpp>
+#include <weft/sync/guarded.hpp>
+#include <weft/sync/latch.hpp>
+#include <weft/sync/mutex.hpp>
+#include <weft/sync/semaphore.hpp>
+#include <weft/sync/shared_mutex.hpp>
+#include <weft/sync/wait_group.hpp>
 #include <weft/time/sleep.hpp>

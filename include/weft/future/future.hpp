@@ -96,6 +96,10 @@ struct future_access {
   static state_pointer<T> take(future<T>& f) noexcept {
     return std::move(f.state_);
   }
+  template <class T>
+  static state_pointer<T> const& look(future<T> const& f) noexcept {
+    return f.state();
+  }
 };
 
 /// A thread that waits.

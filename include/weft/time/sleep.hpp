@@ -48,6 +48,7 @@ class [[nodiscard]] sleep_operation {
  public:
   explicit sleep_operation(clock::time_point until) noexcept : until_(until) {}
   auto operator co_await() const noexcept { return sleep_awaiter(until_); }
+  [[nodiscard]] clock::time_point until() const noexcept { return until_; }
 
  private:
   clock::time_point until_;
