@@ -63,6 +63,11 @@ class intrusive_list : pinned {
 
   [[nodiscard]] bool empty() const noexcept { return head_.next == &head_; }
   T* front() noexcept { return empty() ? nullptr : static_cast<T*>(head_.next); }
+  /// The item behind this one, or null.
+  T* after(T* item) noexcept {
+    list_link* const link = item;
+    return link->next == &head_ ? nullptr : static_cast<T*>(link->next);
+  }
 
   void push_back(T* item) noexcept {
     list_link* const link = item;

@@ -212,6 +212,22 @@ class waiter_queue : public intrusive_list<waiter> {
     return nullptr;
   }
 
+  /// For a rendezvous: claims the first waiter of another task that can be claimed together with `mine`, and takes it out of the
+  /// queue, and with it those before that have lost. Null: there is none, or `mine` has lost: its owner is claimed then.
+  [[nodiscard]] waiter* pop_for(waiter& mine) noexcept {
+    for (waiter* theirs = front(); theirs;) {
+      waiter* const next = after(theirs);
+      switch (waiter::claim_both(mine, *theirs)) {
+        case claims::both: remove(theirs); return theirs;
+        case claims::theirs_is_lost: remove(theirs); break;
+        case claims::same_task: break;
+        case claims::mine_is_lost: return nullptr;
+      }
+      theirs = next;
+    }
+    return nullptr;
+  }
+
   /// Moves all that can be claimed behind what `won` holds; empty afterwards.
   void claim_all(waiter_queue& won) noexcept {
     while (waiter* const w = pop_claimed()) won.push_back(w);

@@ -3,6 +3,7 @@
 #include "support/seeded.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
+#include "unit/sync/meeting.hpp"
 #include "unit/sync/waiting.hpp"
 
 #include <weft/combine/select.hpp>
@@ -27,6 +28,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -443,6 +445,70 @@ TEST_CASE("selects on two mutexes from both ends: each gets one, none is lost, n
   CHECK(in_b == 1200);
   CHECK_FALSE(a.is_locked());
   CHECK_FALSE(b.is_locked());
+}
+
+TEST_CASE("a select does not meet itself, and meets another") {
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = 1}};
+  weft_test::meeting here;
+  pool.run([&]() -> task<> {
+    auto id = [](int v) { return v; };
+    auto a = weft::spawn(select(on(here.meet(1), id), on(here.meet(2), id)));
+    co_await weft_test::settle();
+    CHECK_FALSE(a.ready());
+    auto b = weft::spawn(here.meet(5));
+    int const from_b = co_await std::move(a);
+    int const from_a = co_await std::move(b);
+    CHECK(from_b == 5);
+    CHECK((from_a == 1 || from_a == 2));
+  });
+}
+
+TEST_CASE("selects that find each other in two places at once meet once") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("select_test: two places");
+  weft_test::seeded random;
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  constexpr std::size_t tasks = 24;
+  for (int round = 0; round < 60; ++round) {
+    weft_test::meeting left, right;
+    std::array<std::atomic<int>, tasks> met{};
+    auto one = [&](int me) -> task<> {
+      auto id = [](int v) { return v; };
+      int const other = me % 2 == 0 ? co_await select(on(left.meet(me), id), on(right.meet(me), id))
+                                    : co_await select(on(right.meet(me), id), on(left.meet(me), id));
+      met[static_cast<std::size_t>(me)] = other + 1;
+    };
+    std::vector<weft::future<>> all;
+    for (std::size_t i = 0; i < tasks; ++i) all.push_back(pool.spawn(one, static_cast<int>(i)));
+    for (auto& f : all)
+      if (random.below(4) == 0) f.stop();
+    // Whoever was not stopped meets somebody, but for one at most, who is left over.
+    for (int i = 0; i < 2000; ++i) {
+      std::size_t waiting = 0;
+      for (auto& f : all) waiting += !f.ready();
+      if (waiting <= 1) break;
+      std::this_thread::yield();
+      if (i > 1000) std::this_thread::sleep_for(1ms);
+    }
+    std::size_t left_over = 0;
+    for (auto& f : all) {
+      left_over += !f.ready();
+      f.stop();
+    }
+    CHECK(left_over <= 1);
+    for (std::size_t i = 0; i < tasks; ++i) {
+      auto const end = weft_test::ending_of(all[i]);
+      CHECK((end == ending::value) == (met[i] != 0));
+    }
+    for (std::size_t i = 0; i < tasks; ++i) {
+      if (met[i] == 0) continue;
+      auto const other = static_cast<std::size_t>(met[i] - 1);
+      CHECK(other != i);
+      CHECK(met[other] == static_cast<int>(i) + 1);
+    }
+  }
 }
 
 TEST_CASE("everything at once: locks, permits, sets, sleeps and futures against random stops, and nothing is lost") {
