@@ -1,0 +1,9 @@
+// expect-error: nodiscard
+#include <weft/weft.hpp>
+#pragma GCC diagnostic error "-Wunused-result"
+#pragma GCC diagnostic error "-Wunused-value"
+
+int main() {
+  weft::event a;
+  weft::select(weft::on(a.wait(), [] {}));
+}
