@@ -26,8 +26,7 @@ inline constexpr bool packed_bits =
 
 /// Iterators through which a V can be assigned; those of a std::vector<bool> among them, which C++20's indirectly_writable leaves out.
 template <class I, class V>
-concept assigned_through =
-    std::weakly_incrementable<I> && requires(I& i, V&& value) { *i = static_cast<V&&>(value); };
+concept assigned_through = std::weakly_incrementable<I> && requires(I& i, V&& value) { *i = static_cast<V&&>(value); };
 
 /// Ranges whose elements can be reordered; std::vector<bool> among them.
 template <class I>
