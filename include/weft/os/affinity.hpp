@@ -4,6 +4,7 @@
 #include <weft/base/function.hpp>
 
 #include <algorithm>
+#include <array>
 #include <climits>
 #include <cstddef>
 #include <numeric>
@@ -68,5 +69,27 @@ inline std::vector<unsigned> allowed_cpus() {
   std::iota(cpus.begin(), cpus.end(), 0u);
   return cpus;
 }
+
+/// The mask of the thread that made it, to be given to another: threads inherit that of their creator, whoever that is.
+class cpu_mask {
+ public:
+  cpu_mask() noexcept {
+#if defined(__linux__)
+    known_ = ::sched_getaffinity(0, sizeof(words_), reinterpret_cast<cpu_set_t*>(words_.data())) == 0;
+#endif
+  }
+
+  /// Where the mask is not known, the thread keeps its own.
+  void apply_to_this_thread() const noexcept {
+#if defined(__linux__)
+    if (known_) ::sched_setaffinity(0, sizeof(words_), reinterpret_cast<cpu_set_t const*>(words_.data()));
+#endif
+  }
+
+ private:
+  static constexpr std::size_t most_cpus = 8192;  // no kernel is built for more
+  std::array<unsigned long, most_cpus / bits_per_mask_word> words_{};
+  bool known_ = false;
+};
 
 }  // namespace weft::detail

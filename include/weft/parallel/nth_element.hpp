@@ -24,7 +24,7 @@ namespace weft {
 /// Complexity: O(n) comparisons and swaps on average, about 1.5 n at most where the elements are in random order; O(n log n) for every
 /// input. No memory. Throws what comp, proj or a swap threw, weft::stopped where the ambient stop token asks for it between two passes:
 /// each element is then in the range exactly once, in any order.
-/// Source: Floyd, Rivest, "Expected time bounds for nth_selection" (1975): pivots from a sample, a little to the side of the rank looked for.
+/// Source: Floyd, Rivest, "Expected time bounds for selection" (1975): pivots from a sample, a little to the side of the rank looked for.
 template <std::ranges::random_access_range R, class Comp = std::ranges::less, class Proj = std::identity>
   requires std::sortable<std::ranges::iterator_t<R>, Comp, Proj>
 std::ranges::borrowed_iterator_t<R> parallel_nth_element(R&& range, std::ranges::iterator_t<R> nth, Comp comp = {},

@@ -85,6 +85,7 @@ inline std::error_code scheduler::start_thread(worker& w) noexcept {
     }
   }
   small_lock const guard(threads_lock_);
+  if (exiting_.load(memory_order_relaxed)) return std::make_error_code(std::errc::operation_canceled);
   auto const error = t->handle.try_start(o, *t);
   if (!error) threads_.push_back(std::move(t));  // reserved: cannot fail
   return error;
@@ -223,11 +224,15 @@ inline void scheduler::try_again_for_spare(worker& self) noexcept {
 }
 
 inline void scheduler::start_spare_if_short() noexcept {
+  constexpr auto patience = std::chrono::milliseconds(5);
+  if (spare_failed_.load(memory_order_relaxed) &&
+      clock::now().time_since_epoch().count() < spare_retry_.load(memory_order_relaxed))
+    return;
   worker* spare = nullptr;
   bool has_thread = false;
   {
     small_lock const guard(threads_lock_);
-    if (running_ - blocked_ >= size_ || exiting_.load(memory_order_relaxed)) return;
+    if (running_ >= size_ + blocked_ || exiting_.load(memory_order_relaxed)) return;
     ++running_;
     count_threads();
     if (!reserve_.empty()) {
@@ -248,6 +253,7 @@ inline void scheduler::start_spare_if_short() noexcept {
   auto const error = spare ? start_thread(*spare) : std::make_error_code(std::errc::resource_unavailable_try_again);
   spare_failed_.store(static_cast<bool>(error), memory_order_relaxed);
   if (!error) return;
+  spare_retry_.store((clock::now() + patience).time_since_epoch().count(), memory_order_relaxed);
   // No thread to be had: the pool is one short until a blocked one returns.
   small_lock const guard(threads_lock_);
   if (spare) threadless_.push_back(spare);  // reserved: cannot fail
@@ -260,7 +266,7 @@ inline void scheduler::start_spare_if_short() noexcept {
   if (!self.deque.idle()) return false;
   {
     small_lock const guard(threads_lock_);
-    if (running_ - blocked_ <= size_ || exiting_.load(memory_order_relaxed) || self.lent.load(memory_order_relaxed))
+    if (running_ <= size_ + blocked_ || exiting_.load(memory_order_relaxed) || self.lent.load(memory_order_relaxed))
       return false;
     --running_;
     self.in_reserve.store(true, memory_order_relaxed);

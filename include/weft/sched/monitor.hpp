@@ -10,6 +10,7 @@
 #include <memory>
 #include <new>
 #include <system_error>
+#include <utility>
 
 namespace weft::detail {
 
@@ -22,11 +23,13 @@ namespace weft::detail {
 //   E2  seq_cst, both: a worker announces its sleep, then reads lent; the monitor writes lent, then reads who sleeps. So a worker never
 //       sleeps with its place lent.
 //
-// Which worker is replaced. One that waits in the kernel leaves a core idle: it is replaced as soon as it has been seen twice in one
-// job while anything waits. One that computes keeps its core busy, and a spare beside it only shares that: it is replaced where ready
-// jobs wait and nobody has ended a job since the last look, and not more of them than the pool has workers, so that a queue of long
-// computations does not become a thread each. A place is lent from here on until the worker's next return to its loop.
-// Ticks: one millisecond while there is something to see, up to four while there is not, then none: an idle pool costs nothing.
+// Which worker is replaced: one at a look, and only such as two successive looks have found in the same job. One that waits in the kernel
+// leaves a core idle: it is replaced while anything waits. One that computes keeps its core busy, and a spare beside it only shares
+// that: it is replaced where timers are due, or ready jobs wait and nobody has ended a job since the last look. None is replaced while as many that
+// have been are computing as the pool has workers, so that a queue of long computations does not become a thread each. A place is lent until the
+// worker's next return to its loop.
+// The monitor runs nobody's code: it makes ready what events have come, but leaves timers, which may call back, to the spare.
+// Ticks: one millisecond while ready jobs or timers wait, up to four otherwise, then none: an idle pool costs nothing.
 
 inline void scheduler::arm_monitor() noexcept {
   auto seen = monitor_state_.load(memory_order_seq_cst);  // E1.
@@ -51,6 +54,7 @@ inline void scheduler::arm_monitor() noexcept {
 }
 
 inline void scheduler::monitor() noexcept {
+  cpus_.apply_to_this_thread();
   using std::chrono::milliseconds;
   constexpr auto shortest = milliseconds(1), longest = milliseconds(4);
   constexpr int most_calm = 12;
@@ -59,13 +63,9 @@ inline void scheduler::monitor() noexcept {
     for (int calm = 0; calm != most_calm;) {
       monitor_sleep_.park(clock::now() + tick);
       if (exiting_.load(memory_order_seq_cst)) return;
-      if (monitor_look()) {
-        calm = 0;
-        tick = shortest;
-      } else {
-        ++calm;
-        tick = std::min(2 * tick, longest);
-      }
+      auto const again = monitor_look();
+      calm = again == need::none ? calm + 1 : 0;
+      tick = again == need::urgent ? shortest : std::min(2 * tick, longest);
     }
     monitor_state_.store(monitor_state::asleep, memory_order_seq_cst);  // E1.
     if (monitor_needed()) {
@@ -85,42 +85,49 @@ inline bool scheduler::monitor_needed() const noexcept {
   return something_to_watch() || work_visible();
 }
 
-// True: something waits that nobody is free for.
-inline bool scheduler::monitor_look() noexcept {
-  if (idle.searching() != 0 || idle.sleeping() != 0) return false;
+inline scheduler::need scheduler::monitor_look() noexcept {
+  if (idle.searching() != 0 || idle.sleeping() != 0) return need::none;
   bool const watched = something_to_watch();
-  if (watched) poll_overdue();
+  if (watched && (monitor_self_ || (monitor_self_ = add_worker(worker_kind::external))))
+    poll_events(*monitor_self_, 900 * ticks_per_microsecond);
+  bool const due = timers_due();
   bool const ready = ready_jobs_wait();
-  if (!ready && !work_visible()) return watched;
+  if (!due && !ready && !work_visible()) return watched ? need::slow : need::none;
+  if (surplus_.load(memory_order_relaxed) < 0) start_spare_if_short();  // one that could not be had before
 
+  constexpr int most_asked = 8;  // the system is asked what a thread does: some µs each
   bool progress = false;
-  worker* computing = nullptr;
+  worker *asleep = nullptr, *computing = nullptr;
   unsigned lent_computing = 0;
+  int asked = 0;
   auto const count = worker_count();
+  auto const look = ++monitor_looks_;
+  auto const activity = [](worker const& w) { return activity_of(w.thread_number.load(memory_order_relaxed)); };
   for (unsigned i = 0; i < count; ++i) {
-    worker& w = worker_at(i);
-    if (w.kind == worker_kind::external) continue;
-    if (auto const jobs = w.jobs.get(); jobs != w.jobs_seen) {
-      w.jobs_seen = jobs;
-      w.looks_stuck = 0;
-      progress = true;
+    worker& w = worker_at(static_cast<unsigned>((look + i) % count));
+    if (w.kind == worker_kind::external || w.thread_number.load(memory_order_relaxed) == 0) continue;
+    bool const successive = std::exchange(w.last_looked, look) + 1 == look;
+    auto const jobs = w.jobs.get();
+    bool const same_job = std::exchange(w.jobs_seen, jobs) == jobs;
+    progress |= !same_job;
+    bool const elsewhere =
+        w.waits.load(memory_order_relaxed) != 0 || w.in_reserve.load(memory_order_relaxed) || idle.asleep(w.index);
+    if (!successive || !same_job || elsewhere) {
+      w.looks_stuck = w.looks_asleep = 0;
     } else if (w.lent.load(memory_order_relaxed)) {
-      if (w.lent_computing) ++lent_computing;
-    } else if (w.waits.load(memory_order_relaxed) == 0 && !idle.asleep(i) && !w.in_reserve.load(memory_order_relaxed)) {
-      ++w.looks_stuck;
-      if (activity_of(w.thread_number.load(memory_order_relaxed)) == thread_activity::waits) {
-        w.lent_computing = false;
-        lend_place_of(w);
-      } else if (!computing) {
-        computing = &w;
-      }
+      if (activity(w) != thread_activity::waits) ++lent_computing;
+    } else if (++w.looks_stuck; asked < most_asked) {
+      ++asked;
+      w.looks_asleep = activity(w) == thread_activity::waits ? w.looks_asleep + 1 : 0;
+      if (w.looks_asleep > 1) asleep = &w;
+      else if (w.looks_stuck > 1 && w.looks_asleep == 0) computing = &w;
     }
   }
-  if (ready && !progress && computing && computing->looks_stuck > 1 && lent_computing < size_) {
-    computing->lent_computing = true;
-    lend_place_of(*computing);
+  if (lent_computing < size_) {
+    if (asleep) lend_place_of(*asleep);
+    else if (computing && (due || (ready && !progress))) lend_place_of(*computing);
   }
-  return true;
+  return due || ready ? need::urgent : need::slow;
 }
 
 // A clock, or events.
@@ -131,11 +138,11 @@ inline bool scheduler::something_to_watch() const noexcept {
   return events && events->watches();
 }
 
-// The drivers are polled through a worker that no thread runs: what they make ready goes to the injection queue.
-inline void scheduler::poll_overdue() noexcept {
-  if (!monitor_self_ && !(monitor_self_ = add_worker(worker_kind::external))) return;
-  poll_timers(*monitor_self_);
-  poll_events(*monitor_self_, 900 * ticks_per_microsecond);
+inline bool scheduler::timers_due() const noexcept {
+  driver* const d = installed_driver();
+  if (!d) return false;
+  auto const deadline = d->next_deadline();
+  return deadline != clock::time_point::max() && deadline <= clock::now();
 }
 
 inline void scheduler::lend_place_of(worker& stuck) noexcept {

@@ -16,7 +16,9 @@ class overdue_watch : pinned {
  public:
   explicit overdue_watch(worker& self) noexcept : self_(self) {}
   ~overdue_watch() {
-    if (lent_) self_.home.end_blocking(self_);
+    if (!lent_) return;
+    self_.home.end_blocking(self_);
+    self_.home.end_lending();
   }
 
   /// Between two chunks; `now` in ticks. Looks up a few thousand times a second.
@@ -35,6 +37,7 @@ class overdue_watch : pinned {
     home.poll_driver(self_);
     if (!home.ready_jobs_wait()) return;
     // Nobody is free for them, or somebody would have been woken when they came.
+    if (!home.begin_lending()) return;
     lent_ = true;
     home.begin_blocking(self_);
   }

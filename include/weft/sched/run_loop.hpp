@@ -60,7 +60,7 @@ inline void scheduler::submit_woken(ready_job* j) noexcept {
   if (!idle.hungry()) {
     // Nobody asks: the next pushes stay private, unless somebody comes while we say so.
     self.deque.clear_want();  // deque E4
-    if (!idle.hungry()) return;
+    if (!idle.hungry()) return arm_monitor();
     self.deque.raise_want();
   }
   notify_work();
@@ -250,9 +250,13 @@ inline void scheduler::run(worker& self) noexcept {
   while (open_.load(memory_order_acquire) == 0) futex_wait(open_, 0);  // acquire: the constructor.
   set_current_worker(&self);
   self.thread_number.store(this_thread_number(), memory_order_relaxed);
+  if (self.kind == worker_kind::spare) cpus_.apply_to_this_thread();
   for (;;) {
-    job* next = nullptr;
-    while (!retire_if_surplus(self) && (next = find_local(self))) run_job(self, next);
+    if (retire_if_surplus(self)) continue;
+    if (job* const next = find_local(self)) {
+      run_job(self, next);
+      continue;
+    }
     if (exiting_.load(memory_order_acquire)) break;  // acquire: shut_down.
 
     idle.begin_search();
@@ -296,9 +300,8 @@ inline void scheduler::leave_search() noexcept {
       held_.load(memory_order_seq_cst) != 0) {
     if (work_visible()) notify_work();
     else if (left.sleepers && !left.seated) events_watched();
-  } else {
-    watch_left_alone();
   }
+  if (!left.sleepers && !left.seated) watch_left_alone();
 }
 
 // Nobody else is idle.

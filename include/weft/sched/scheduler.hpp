@@ -7,6 +7,7 @@
 #include <weft/concurrent/intrusive.hpp>
 #include <weft/concurrent/mutex.hpp>
 #include <weft/concurrent/parking.hpp>
+#include <weft/os/affinity.hpp>
 #include <weft/os/thread.hpp>
 #include <weft/sched/block_cache.hpp>
 #include <weft/sched/driver.hpp>
@@ -109,6 +110,14 @@ class scheduler : pinned {
   void end_blocking(worker& self) noexcept;
   /// Makes ready, through `self`, what is due by now, and what has come from outside, if nobody has looked for a while.
   void poll_driver(worker& self) noexcept;
+  /// A place for a loop to lend: as many as there are workers, so that a queue of loops does not become a thread each.
+  [[nodiscard]] bool begin_lending() noexcept {
+    if (loops_lent_.fetch_add(1, memory_order_relaxed) < size_) return true;
+    end_lending();
+    return false;
+  }
+  void end_lending() noexcept { loops_lent_.fetch_sub(1, memory_order_relaxed); }
+
   /// Are there ready jobs while nobody searches or sleeps who could take them?
   [[nodiscard]] bool ready_jobs_wait() const noexcept;
 
@@ -173,9 +182,10 @@ class scheduler : pinned {
   void start_monitor() noexcept;
   void monitor() noexcept;
   [[nodiscard]] bool monitor_needed() const noexcept;
-  bool monitor_look() noexcept;
+  enum class need { none, slow, urgent };  // of another look
+  need monitor_look() noexcept;
   [[nodiscard]] bool something_to_watch() const noexcept;
-  void poll_overdue() noexcept;
+  [[nodiscard]] bool timers_due() const noexcept;
   void lend_place_of(worker& stuck) noexcept;
   void take_place_back(worker& self) noexcept;
 
@@ -213,6 +223,7 @@ class scheduler : pinned {
   friend class join_wait;
 
   options const options_;
+  cpu_mask const cpus_;  // of spares and of the monitor, whoever starts them
   std::string const name_;
   pool& face_;
   unsigned const generation_;  // of the process that made this pool
@@ -251,6 +262,8 @@ class scheduler : pinned {
   unsigned blocked_ = 0;                                 // guarded by threads_lock_: of those, blocked in a plain wait
   atomic<int> surplus_{0};                               // running_ - blocked_ - size_, for a look without the lock
   atomic<bool> spare_failed_{false};                     // no thread could be had for the last spare
+  atomic<clock::duration::rep> spare_retry_{0};          // since the clock's epoch: none is asked for before
+  atomic<unsigned> loops_lent_{0};                       // places that loops have lent (see overdue.hpp)
   std::vector<worker*> reserve_;                         // guarded by threads_lock_: spares that nobody needs now
   std::vector<worker*> threadless_;                      // guarded by threads_lock_: spares that could not be started
   std::vector<std::unique_ptr<worker_thread>> threads_;  // guarded by threads_lock_
@@ -262,7 +275,8 @@ class scheduler : pinned {
   parker monitor_sleep_;
   std::unique_ptr<monitor_thread> monitor_thread_;  // guarded by threads_lock_ until exiting_ is set
   clock::time_point monitor_retry_;                 // guarded by threads_lock_: no thread is to be had before
-  worker* monitor_self_ = nullptr;                  // the monitor alone: through which it polls the driver
+  worker* monitor_self_ = nullptr;                  // the monitor alone: through which it polls for events
+  std::uint64_t monitor_looks_ = 0;                 // the monitor alone
 };
 
 }  // namespace detail

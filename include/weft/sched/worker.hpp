@@ -135,8 +135,9 @@ class worker : pinned {
 
   // ── the monitor alone ──
   std::uint64_t jobs_seen = 0;  // at its last look
-  unsigned looks_stuck = 0;     // looks that found it in the same job as the one before
-  bool lent_computing = false;  // it computed when its place was lent
+  std::uint64_t last_looked = 0;
+  unsigned looks_stuck = 0;   // successive looks that found it in the same job
+  unsigned looks_asleep = 0;  // successive looks that found it waiting in the kernel as well
 };
 
 /// The worker that the calling thread is; shared by all shared libraries of the process.
