@@ -5,7 +5,9 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
+#include <cstdlib>
 
 namespace bench::nqueens {
 
@@ -14,11 +16,10 @@ template <int N>
 class board {
  public:
   /// Whether no queen in the rows before `row` attacks the square.
-  [[nodiscard]] constexpr bool safe(int row, int column) const {
+  [[nodiscard]] bool safe(int row, int column) const {
     for (int r = 0; r < row; ++r) {
       int const other = columns_[static_cast<unsigned>(r)];
-      int const distance = row - r;
-      if (other == column || other == column - distance || other == column + distance) return false;
+      if (other == column || std::abs(other - column) == row - r) return false;
     }
     return true;
   }
@@ -38,11 +39,12 @@ class board {
 template <int N>
 class choices {
  public:
-  constexpr choices(board<N> const& b, int row) {
-    for (int c = 0; c < N; ++c) {
-      columns_[static_cast<unsigned>(count_)] = static_cast<signed char>(c);
-      count_ += b.safe(row, c) ? 1 : 0;
-    }
+  choices(board<N> const& b, int row) {
+    // All squares are tested before one is listed: a bit costs the compilers less than a place in the list.
+    unsigned safe = 0;
+    for (int c = 0; c < N; ++c) safe |= static_cast<unsigned>(b.safe(row, c)) << c;
+    for (; safe != 0; safe &= safe - 1)
+      columns_[static_cast<unsigned>(count_++)] = static_cast<signed char>(std::countr_zero(safe));
   }
   [[nodiscard]] constexpr int size() const { return count_; }
   [[nodiscard]] constexpr int operator[](int i) const { return columns_[static_cast<unsigned>(i)]; }
@@ -52,7 +54,7 @@ class choices {
   int count_ = 0;
 };
 
-/// Solutions, and the placements that lead to them or nowhere. Source of the solutions: OEIS A000170; of the placements: A319284 less the empty board.
+/// Solutions (OEIS A000170), and the placements that lead to them or nowhere, which the serial program counts.
 struct answer {
   int solutions;
   std::int64_t placements;

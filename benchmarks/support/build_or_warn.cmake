@@ -1,0 +1,16 @@
+# cmake -DPROGRAM=FILE -DRUN="command;argument;…;AND;command;…" -P build_or_warn.cmake: runs the commands in turn. If one fails, there is a warning and
+# no PROGRAM, but no failure.
+set(command "")
+foreach(word IN LISTS RUN ITEMS AND)
+  if(NOT word STREQUAL "AND")
+    list(APPEND command "${word}")
+    continue()
+  endif()
+  execute_process(COMMAND ${command} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT status EQUAL 0)
+    file(REMOVE "${PROGRAM}")
+    message(WARNING "${PROGRAM} is left out:\n${output}")
+    return()
+  endif()
+  set(command "")
+endforeach()
