@@ -37,3 +37,16 @@ rejects rules sched/pool.hpp 'std::atomic<int> x;'
 rejects rules base/config.hpp 'thread_local int x;'
 rejects rules sched/pool.hpp '#if defined(__GNUC__)'
 rejects rules sched/pool.hpp "$(yes 'int x;' | head -n 601)"
+
+# A test that is named and not there, or in another file, and a list of nothing.
+ported() {
+  plant
+  mkdir -p "$tree/tests"
+  printf 'TEST_CASE("one is one") {\nTEST_CASE(\n    "two " "is two") {\n' >"$tree/tests/a.cpp"
+  printf '| case | our test | file |\n|---|---|---|\n%s' "$1" >"$tree/tests/PORTED.md"
+  sh "$here/ported.sh" "$tree" >/dev/null 2>&1
+}
+ported '| x | one is one | a.cpp |' || { echo "ported rejects what is there"; exit 1; }
+! ported '| x | three is three | a.cpp |' || { echo "ported takes a test that is not there"; exit 1; }
+! ported '| x | one is one | b.cpp |' || { echo "ported takes a file that is not there"; exit 1; }
+! ported '' || { echo "ported takes an empty list"; exit 1; }

@@ -252,10 +252,13 @@ concept have_common_result = requires { typename common_result<case_result_t<Cas
 
 // ── the waiting ──
 
-//   await_ready     asks each case in random order; none is there: the otherwise, if there is one
+//   await_ready     asks each case in random order
 //   await_suspend   enqueues them in the same order, until one is there after all, or somebody has claimed
 //   woken           by whoever has won, or a stop: withdraws the others; late ones are waited for; then the task goes on
 //
+// An otherwise is one more that claims, when all have been enqueued: since each was, nobody has had anything for it, so there is a
+// moment, this one, at which no case can happen. It takes part in place of the stop, and the task does not wait but for late
+// ones.
 /// A selection with a waiter for each case. Gives the index of the one that is to happen.
 template <class... Case>
 class select_wait : public native_awaiter, protected selection {
@@ -272,7 +275,8 @@ class select_wait : public native_awaiter, protected selection {
     shuffle();
     for (auto const i : order_)
       if (visit(i, [](auto& c, auto&) { return c.try_complete(); })) return choose(i);
-    if constexpr (has_otherwise) return choose(waiting_count);
+    // One look at one case is a moment; of looks at several, each is another.
+    if constexpr (has_otherwise && waiting_count == 1) return choose(waiting_count);
     return false;
   }
 
@@ -286,7 +290,14 @@ class select_wait : public native_awaiter, protected selection {
       static_cast<void>(selection::arm());
       return !leave_all();  // True: past here *this may be gone.
     }
-    if (!selection::claimed() && !selection::accept_stop()) stop(this);
+    if constexpr (has_otherwise) {
+      if (selection::claim()) {
+        static_cast<void>(selection::arm());
+        return !leave_all();
+      }
+    } else {
+      if (!selection::claimed() && !selection::accept_stop()) stop(this);
+    }
     if (selection::arm()) return true;  // Past here *this may be gone.
     return !leave_all();
   }
@@ -295,7 +306,10 @@ class select_wait : public native_awaiter, protected selection {
     if (!suspended_) return chosen_;
     selection::forget_stop();
     if (failure_) std::rethrow_exception(std::move(failure_));
-    if (!selection::winner) throw stopped{};
+    if (!selection::winner) {
+      if constexpr (has_otherwise) return waiting_count;
+      else throw stopped{};
+    }
     std::size_t i = 0;
     while (node_at(i) != selection::winner) ++i;
     return i;

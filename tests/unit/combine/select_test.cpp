@@ -106,6 +106,56 @@ TEST_CASE("otherwise happens if nothing else can, and only then") {
   CHECK(pool.run(look()) == 0);
 }
 
+TEST_CASE("otherwise is not called where at every moment one of the cases could happen") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("select_test: no moment");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  int missed = 0;
+  for (int round = 0; round < 300; ++round) {
+    semaphore a(1), b(0);
+    std::atomic<bool> begun{false};
+    auto f = pool.spawn([&]() -> task<bool> {
+      begun = true;
+      co_return co_await select(on(a.acquire(), [] { return true; }), on(b.acquire(), [] { return true; }),
+                                otherwise([] { return false; }));
+    });
+    while (!begun) std::this_thread::yield();
+    // First the one comes, then the other goes, and back again.
+    for (int i = 0; i < 4; ++i) {
+      b.release();
+      if (auto p = a.try_acquire()) p.forget();
+      a.release();
+      if (auto p = b.try_acquire()) p.forget();
+    }
+    missed += !f.get();
+  }
+  CHECK(missed == 0);
+}
+
+TEST_CASE("an otherwise waits for nothing, and leaves no trace in the queues") {
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = 1}};
+  mutex m;
+  semaphore s(0);
+  event e;
+  weft::promise<int> p;
+  auto f = p.get_future();
+  auto held = m.try_lock();
+  for (int i = 0; i < 3; ++i) {
+    auto look = select(on(m.lock(), [](mutex::guard) { return 1; }),
+                       on(s.acquire(), [](semaphore::permit) { return 2; }), on(e.wait(), [] { return 3; }),
+                       on(f, [](int) { return 4; }), on(sleep_for(1h), [] { return 5; }), otherwise([] { return 6; }));
+    CHECK(pool.run(std::move(look)) == 6);
+  }
+  held.unlock();
+  CHECK_FALSE(m.is_locked());
+  s.release();
+  CHECK(s.available() == 1);
+  p.set_value(1);
+  CHECK(f.get() == 1);
+}
+
 TEST_CASE("of several cases that can happen a random one does, each of them about as often") {
   weft_test::balance const balance;
   weft::pool pool{{.workers = 1}};
@@ -238,6 +288,18 @@ TEST_CASE("the first of several futures") {
     go.set();
     CHECK(slow.get() == 1);
   }
+}
+
+TEST_CASE("the future of a failed task is a case that happens") {
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = 2}};
+  event never;
+  auto f = pool.spawn([]() -> task<int> {
+    co_await weft::this_task::yield();
+    throw std::logic_error("failed");
+  });
+  CHECK_THROWS_AS(pool.run(select(on(f, [](int v) { return v; }), on(never.wait(), [] { return 0; }))),
+                  std::logic_error);
 }
 
 TEST_CASE("a lock that lost a select is not taken, and its place in the queue is free") {

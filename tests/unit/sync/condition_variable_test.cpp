@@ -280,6 +280,71 @@ TEST_CASE("a notification is not wasted on a stopped task") {
   });
 }
 
+TEST_CASE("one that waits again goes behind those who wait already") {
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = 1}};
+  room r;
+  auto again_and_again = [&](int i) -> task<> {
+    auto l = co_await r.m.lock();
+    for (int n = 0; n < 3; ++n) {
+      co_await r.cv.wait(l);
+      r.order.push_back(i);
+    }
+  };
+  pool.run([&]() -> task<> {
+    std::vector<weft::future<>> all;
+    for (int i = 0; i < 3; ++i) all.push_back(weft::spawn(again_and_again, i));
+    co_await weft_test::settle();
+    for (int i = 0; i < 9; ++i) {
+      r.cv.notify_one();
+      co_await weft_test::settle();
+    }
+    for (auto& f : all) co_await std::move(f);
+  });
+  CHECK(r.order == std::vector<int>{0, 1, 2, 0, 1, 2, 0, 1, 2});
+}
+
+TEST_CASE("a notification goes to one who waited when it was given, not to one who came in between") {
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = 1}};
+  room r;
+  pool.run([&]() -> task<> {
+    auto first = weft::spawn(waits_once, std::ref(r), 1);
+    co_await weft_test::settle();
+    auto l = co_await r.m.lock();
+    r.cv.notify_one();
+    auto second = weft::spawn(waits_once, std::ref(r), 2);
+    co_await weft_test::settle();
+    l.unlock();
+    co_await weft_test::settle();
+    CHECK(first.ready());
+    CHECK_FALSE(second.ready());
+    r.cv.notify_one();
+    co_await std::move(first);
+    co_await std::move(second);
+  });
+  CHECK(r.order == std::vector<int>{1, 2});
+}
+
+TEST_CASE("no more are woken than notifications were given") {
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = 1}};
+  room r;
+  pool.run([&]() -> task<> {
+    auto all = waiting(r, 4);
+    co_await weft_test::settle();
+    {
+      auto const l = co_await r.m.lock();
+      r.cv.notify_one();
+      r.cv.notify_one();
+    }
+    co_await weft_test::settle();
+    CHECK(r.order == std::vector<int>{0, 1});
+    r.cv.notify_all();
+    for (auto& f : all) co_await std::move(f);
+  });
+}
+
 TEST_CASE("a wait within a time comes back with the mutex") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
   weft_test::watchdog const guard("condition_variable_test: timeout");

@@ -15,10 +15,12 @@
 #include <weft/future/spawn.hpp>
 #include <weft/sched/pool.hpp>
 #include <weft/sync/mutex.hpp>
+#include <weft/time/sleep.hpp>
 
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <stdexcept>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -322,6 +324,55 @@ TEST_CASE("a lock within a time is delivered or times out, and takes nothing wit
   held.unlock();
   auto const got = pool.run(weft::timeout(1h, m.lock()));
   CHECK(got.owns());
+}
+
+TEST_CASE("a task that fails or is stopped with the mutex held unlocks it on its way out") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("mutex_test: way out");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  mutex m;
+  CHECK_THROWS_AS(pool.run([&]() -> task<> {
+    auto const l = co_await m.lock();
+    throw std::runtime_error("no");
+  }),
+                  std::runtime_error);
+  CHECK_FALSE(m.is_locked());
+  CHECK_THROWS_AS(pool.run(weft::timeout(1ms,
+                                         [&]() -> task<> {
+                                           auto const l = co_await m.lock();
+                                           co_await weft::sleep_for(1h);
+                                         })),
+                  weft::timed_out);
+  CHECK_FALSE(m.is_locked());
+}
+
+TEST_CASE("one that locks again and again does not starve another") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("mutex_test: fairness");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  mutex m;
+  std::atomic<bool> done{false};
+  long greedy_turns = 0;  // guarded by m
+  auto greedy = [&]() -> task<> {
+    while (!done) {
+      auto const l = co_await m.lock();
+      ++greedy_turns;
+      co_await weft::this_task::yield();
+    }
+  };
+  auto modest = [&]() -> task<> {
+    for (int i = 0; i < 20; ++i) {
+      auto const l = co_await m.lock();
+      co_await weft::this_task::yield();
+    }
+    done = true;
+  };
+  auto f = pool.spawn(greedy), g = pool.spawn(modest);
+  g.get();
+  f.get();
+  CHECK(greedy_turns > 0);
 }
 
 TEST_CASE("the end of the pool stops those who wait") {
