@@ -480,6 +480,7 @@ template <class F>
 ///   on error    throws what that function throws, or the operation that happened (a future's failure)
 ///   on stop     leaves all queues, and completes as stopped; what happened before the stop counts
 ///   resumes on  the pool it was awaited on
+/// With g++ 12, functions that capture by value are named before the co_await: it destroys such temporaries twice.
 /// One block from the per-worker cache where a function returns something to await, else no allocation.
 template <class... Case>
 [[nodiscard]] auto select(Case... cases) {

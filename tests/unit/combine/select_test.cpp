@@ -26,6 +26,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -507,6 +508,38 @@ TEST_CASE("selects on two mutexes from both ends: each gets one, none is lost, n
   CHECK(in_b == 1200);
   CHECK_FALSE(a.is_locked());
   CHECK_FALSE(b.is_locked());
+}
+
+namespace {
+
+/// Cannot be waited for.
+class refuses : public weft::detail::waitable_operation<refuses> {
+ public:
+  using node = weft::detail::waiter;
+  bool try_complete() noexcept { return false; }
+  weft::detail::enqueued enqueue(node&) { throw std::bad_alloc(); }
+  weft::detail::left withdraw(node&) noexcept { return weft::detail::left::now; }
+  void take() noexcept {}
+};
+
+}  // namespace
+
+TEST_CASE("a case that cannot be waited for fails the select, and the others are left") {
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = 1}};
+  mutex m;
+  semaphore s(0);
+  auto held = m.try_lock();
+  CHECK_THROWS_AS(pool.run(refuses()), std::bad_alloc);
+  for (int i = 0; i < 20; ++i) {
+    CHECK_THROWS_AS(pool.run(select(on(m.lock(), [](mutex::guard) {}), on(refuses(), [] {}), on(sleep_for(1h), [] {}),
+                                    on(s.acquire(), [](semaphore::permit) {}))),
+                    std::bad_alloc);
+  }
+  held.unlock();
+  CHECK_FALSE(m.is_locked());
+  s.release();
+  CHECK(s.available() == 1);
 }
 
 TEST_CASE("a select does not meet itself, and meets another") {
