@@ -190,6 +190,9 @@ inline void scheduler::begin_blocking(worker& self) noexcept {
       was_last = blocked_ == running_;
     }
   }
+  // What others keep private is asked for, as by one who goes to sleep (deque E4): a spare would take it.
+  auto const count = worker_count();
+  for (unsigned i = 0; i < count; ++i) worker_at(i).deque.raise_want();
   // The last one running gives its place away before it needs to: from here on somebody runs, or this worker knows that nobody
   // can, and looks after the pool itself from time to time.
   if (was_last) return start_spare_if_short();

@@ -155,7 +155,9 @@ inline void scheduler::lend_place_of(worker& stuck) noexcept {
     ++blocked_;
     count_threads();
   }
-  idle.synchronise();  // E2.
+  auto const count = worker_count();
+  for (unsigned i = 0; i < count; ++i) worker_at(i).deque.raise_want();  // for the spare: see begin_blocking
+  idle.synchronise();                                                    // E2.
   if (idle.asleep(stuck.index) || stuck.jobs.get() != stuck.jobs_seen) take_place_back(stuck);
   else start_spare_if_short();
 }

@@ -55,12 +55,17 @@ inline void scheduler::submit_woken(ready_job* j) noexcept {
   submit(j);
 }
 
+// Would somebody take a job, or would a spare, in the place of one who is blocked? seq_cst: begin_blocking.
+inline bool scheduler::work_is_missed() const noexcept {
+  return idle.hungry() || (surplus_.load(memory_order_seq_cst) < 0 && !spare_failed_.load(memory_order_relaxed));
+}
+
 [[gnu::noinline, gnu::cold]] inline void scheduler::share(worker& self) noexcept {
   if (!self.deque.publish()) return;
-  if (!idle.hungry()) {
+  if (!work_is_missed()) {
     // Nobody asks: the next pushes stay private, unless somebody comes while we say so.
     self.deque.clear_want();  // deque E4
-    if (!idle.hungry()) return arm_monitor();
+    if (!work_is_missed()) return arm_monitor();
     self.deque.raise_want();
   }
   notify_work();

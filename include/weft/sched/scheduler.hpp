@@ -213,6 +213,7 @@ class scheduler : pinned {
   bool sleep(worker& self) noexcept;
   void leave_search() noexcept;
   [[nodiscard]] bool work_visible() const noexcept;
+  [[nodiscard]] bool work_is_missed() const noexcept;
   void inject(ready_job* j) noexcept;
   void wake(int index) noexcept;
   bool retire_if_surplus(worker& self) noexcept;

@@ -12,12 +12,15 @@
 #include <weft/coro/run.hpp>
 #include <weft/coro/task.hpp>
 #include <weft/coro/this_task.hpp>
+#include <weft/future/future.hpp>
 #include <weft/future/spawn.hpp>
+#include <weft/os/clock.hpp>
 #include <weft/parallel/fork_join.hpp>
 #include <weft/sched/pool.hpp>
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <functional>
@@ -378,4 +381,37 @@ TEST_CASE("many plain threads fork at once, more than there are places for them 
     });
   for (auto& t : threads) t.join();
   CHECK(wrong == 0);
+}
+
+TEST_CASE("while a worker is blocked a spare takes what another one forks") {
+  weft_test::watchdog const guard("fork_join_test: spare for a fork", std::chrono::seconds(60));
+  int missed = 0;
+  for (int round = 0; round < 6; ++round) {
+    weft::pool pool{{.workers = 2}};
+    weft::promise<> let_go;
+    std::atomic<bool> blocks{false};
+    auto blocked = pool.spawn([&blocks, f = let_go.get_future()]() mutable {
+      blocks = true;
+      f.get();
+    });
+    pool.run([&] {
+      while (!blocks) std::this_thread::yield();
+      // Forks that nobody asks for, before the other one is blocked and after.
+      for (int i = 0; i < 1000; ++i) weft::fork_join([] {}, [] {});
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      if (round % 2 == 0) weft::fork_join([] {}, [] {});
+      std::atomic<bool> taken{false};
+      weft::fork_join(
+          [&] {
+            auto const patience = weft::clock::now() + std::chrono::seconds(2);
+            while (!taken && weft::clock::now() < patience) std::this_thread::yield();
+            missed += !taken;
+          },
+          [&] { taken = true; });
+    });
+    let_go.set_value();
+    blocked.get();
+    if (missed != 0) break;
+  }
+  CHECK(missed == 0);
 }
