@@ -16,6 +16,7 @@
 #include <weft/sched/overdue.hpp>
 #include <weft/sched/scheduler.hpp>
 
+#include <algorithm>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
@@ -91,23 +92,26 @@ class graph_core : pinned {
   friend class graph_node;
   friend class weft::graph;
 
-  /// Looks after what is overdue, about as often as every few microseconds.
+  /// How quick nodes are, and a look after what is overdue every few microseconds.
   class pace : pinned {
    public:
     explicit pace(worker& self) noexcept : watch_(self), last_(ticks()) {}
-    /// Do nodes take so long, by what is known, that whatever is ready should be there for others before the next begins?
-    [[nodiscard]] bool slow() const noexcept { return every_ == 1; }
+    /// May nodes take long, for all that is known? Then what is ready should be there for others before the next begins: one who asks for
+    /// work during a long call is not heard.
+    [[nodiscard]] bool slow() const noexcept { return every_ < quick; }
     void step() noexcept {
       if (++steps_ < every_) return;
       auto const now = ticks();
-      if (now - last_ < ticks_per_microsecond) every_ = every_ < 64 ? 2 * every_ : every_;
-      else if (now - last_ > 4 * ticks_per_microsecond) every_ = every_ / 2 + 1;
+      auto const took = now - last_;
+      if (took < ticks_per_microsecond) every_ = std::min(2 * every_, quick);
+      else if (took > 4 * ticks_per_microsecond) every_ = every_ / 2 + (every_ == 1 ? 1 : 0);
       steps_ = 0;
       last_ = now;
       watch_.look(now);
     }
 
    private:
+    static constexpr unsigned quick = 16;
     overdue_watch watch_;
     std::uint64_t last_;
     unsigned steps_ = 0, every_ = 1;
@@ -135,6 +139,8 @@ class graph_core : pinned {
   void work(worker& self, graph_node* n, split_deque<job>::position mark, pace& rate, std::size_t& ended) noexcept {
     for (;;) {
       while (n) {
+        if (self.deque.wanted()) [[unlikely]]
+          self.home.share(self);
         n = step(self, *n, rate, ended);
         rate.step();
       }
