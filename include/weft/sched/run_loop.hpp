@@ -170,11 +170,8 @@ inline job* scheduler::find_local(worker& self) noexcept {
   return take_injected(self);
 }
 
-// Jobs of others: ready ones, then the oldest of a deque, then the one just woken.
-inline job* scheduler::find_anywhere(worker& self) noexcept {
-  if (job* const j = take_injected(self)) return j;
+inline job* scheduler::take_ready_of_others(worker& self, unsigned start) noexcept {
   auto const count = worker_count();
-  auto const start = self.random.below(count);
   for (unsigned i = 0; i < count; ++i) {
     worker& victim = worker_at((start + i) % count);
     if (&victim == &self) continue;
@@ -186,19 +183,40 @@ inline job* scheduler::find_anywhere(worker& self) noexcept {
       if (n > 1) notify_work();
       return taken[0];
     }
-    job* stolen_job = nullptr;
-    if (victim.deque.steal(stolen_job) == stolen::item) {
-      self.steals.add();
-      self.victim = &victim;
-      return stolen_job;
-    }
   }
+  return nullptr;
+}
+
+inline job* scheduler::take_woken_of_others(worker& self, unsigned start) noexcept {
+  auto const count = worker_count();
   for (unsigned i = 0; i < count; ++i) {
     worker& victim = worker_at((start + i) % count);
     if (&victim == &self || !victim.lifo.load(memory_order_relaxed)) continue;
     if (job* const j = victim.lifo.exchange(nullptr, memory_order_acquire)) return j;  // acquire: from its waker.
   }
   return nullptr;
+}
+
+// Jobs of others: ready ones, then the oldest of a deque, then the one just woken, which its waker would run soon. Not for a spare,
+// which stands for somebody who is stuck: in a pool full of loops it would find parts of them for ever, and nothing else.
+inline job* scheduler::find_anywhere(worker& self) noexcept {
+  if (job* const j = take_injected(self)) return j;
+  auto const count = worker_count();
+  auto const start = self.random.below(count);
+  if (job* const j = take_ready_of_others(self, start)) return j;
+  bool const spare = self.kind == worker_kind::spare;
+  if (spare)
+    if (job* const j = take_woken_of_others(self, start)) return j;
+  for (unsigned i = 0; i < count; ++i) {
+    worker& victim = worker_at((start + i) % count);
+    job* stolen_job = nullptr;
+    if (&victim != &self && victim.deque.steal(stolen_job) == stolen::item) {
+      self.steals.add();
+      self.victim = &victim;
+      return stolen_job;
+    }
+  }
+  return spare ? nullptr : take_woken_of_others(self, start);
 }
 
 // Every look is seq_cst: the sleeper's second look of E1.

@@ -207,6 +207,8 @@ class scheduler : pinned {
   void watch_left_alone() noexcept;
   job* find_local(worker& self) noexcept;
   job* find_anywhere(worker& self) noexcept;
+  job* take_ready_of_others(worker& self, unsigned start) noexcept;
+  job* take_woken_of_others(worker& self, unsigned start) noexcept;
   job* take_injected(worker& self) noexcept;
   void run_job(worker& self, job* j) noexcept;
   void run_taken(worker& self, job* j) noexcept;
