@@ -235,7 +235,7 @@ TEST_CASE("stress: events, groups and barriers against stops") {
     weft::event door;
     weft::auto_event turnstile;
     weft::wait_group group(3);
-    weft::barrier meet(4);
+    weft::barrier meet(batch / 4);
     std::atomic<std::size_t> through{0};
     auto one = [&](std::size_t i) -> task<> {
       switch (i % 4) {
