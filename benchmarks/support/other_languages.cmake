@@ -21,7 +21,7 @@ function(weft_build_rival program folder)
   # 77 says that there is nothing to run: see SKIP_RETURN_CODE.
   string(REGEX REPLACE "^bench_" "" name "${program}")
   list(GET arg_SOURCES 0 source)
-  weft_add_bench_smoke(${name} "${source}" sh -c "test -x \"$0\" || exit 77; exec \"$0\" \"$@\"" "${file}")
+  weft_add_bench_smoke(${name} "${source}" sh -c "test -x \"$0\" && exec \"$0\" \"$@\" || exit 77" "${file}")
 endfunction()
 # One at a time: cargo's builds wait for each other anyway.
 set_property(GLOBAL APPEND PROPERTY JOB_POOLS weft_rivals=1)
