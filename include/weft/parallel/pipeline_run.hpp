@@ -33,7 +33,7 @@ class pipeline_run : pinned {
   void run(worker& self) {
     auto* const outer = std::exchange(self.current, &team_.ambient());
     scope_exit const back([&self, outer]() noexcept { self.current = outer; });
-    team_.cost = self.loops.of(key()).cost;
+    team_.cost = item_cost(self.loops.of(key()).cost);
     auto const add_gates = [this, &self](flow_gates& gates) {
       auto const members = most_members(self);
       flow_.for_each_stage([&](stage_order order, std::size_t width) {
@@ -45,7 +45,7 @@ class pipeline_run : pinned {
     };
     while (!run_alone(self) && team_.run(self, add_gates) == pipeline_team::outcome::alone) {
     }
-    self.loops.of(key()).cost = team_.cost;
+    self.loops.of(key()).cost = team_.cost.get();
   }
 
  private:
@@ -69,7 +69,7 @@ class pipeline_run : pinned {
     });
     auto const limit = o.in_flight != 0 ? o.in_flight : SIZE_MAX;
     auto const members = std::min({most, width, limit});
-    auto const tokens = std::min(2 * members, limit);
+    auto const tokens = std::min(2 * width, limit);
     auto const batch = std::min(most_in_a_token, std::max<std::size_t>(1, most_bytes_in_a_token / Flow::stride));
     return {.members = members,
             .tokens = tokens,
@@ -82,11 +82,11 @@ class pipeline_run : pinned {
   bool run_alone(worker& self) {
     overdue_watch watch(self);
     std::size_t chunk = 1;
-    bool looked_worth = team_.cost < 0;
+    bool looked_worth = !team_.cost.known();
     for (;;) {
       team_.check_stop();
-      if (team_.eager()) return false;
-      if (looked_worth && team_.worth_helping() && self.deque.wanted() && !self.deque.has_public()) return false;
+      if (looked_worth && (team_.eager() || (team_.worth_helping() && self.deque.wanted() && !self.deque.has_public())))
+        return false;
       auto const begun = ticks();
       std::size_t done = 0;
       while (done < chunk && flow_.run_one()) ++done;
@@ -94,18 +94,19 @@ class pipeline_run : pinned {
       auto const took = now - begun;
       if (done != 0) {
         auto const each = static_cast<float>(took) / static_cast<float>(done);
-        // One look may be wrong: the thread may have been interrupted. A long one is not.
-        looked_worth = took > long_look || team_.worth_helping();
-        team_.cost = team_.cost < 0 ? each : (3 * team_.cost + each) / 4;
+        // One look may be wrong, as the thread may have been interrupted: this one and those before it must agree.
+        looked_worth = team_.worth_helping() && team_.worth_helping(each);
+        team_.cost.add(each);
       }
       if (done < chunk) return true;
       if (took < short_look) chunk = std::min(2 * chunk, most_in_a_look);
+      else if (took > long_look) chunk = 1;
       else if (took > 4 * short_look) chunk = std::max<std::size_t>(chunk / 2, 1);
       watch.look(now);
     }
   }
 
-  static constexpr std::uint64_t short_look = ticks_per_microsecond / 2, long_look = 100 * ticks_per_microsecond;
+  static constexpr std::uint64_t short_look = ticks_per_microsecond / 2, long_look = 20 * ticks_per_microsecond;
 
   Flow& flow_;
   pipeline_team team_;

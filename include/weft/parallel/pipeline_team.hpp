@@ -7,6 +7,7 @@
 #include <weft/concurrent/intrusive.hpp>
 #include <weft/concurrent/mutex.hpp>
 #include <weft/os/clock.hpp>
+#include <weft/parallel/pipeline_cost.hpp>
 #include <weft/parallel/pipeline_flow.hpp>
 #include <weft/parallel/pipeline_gates.hpp>
 #include <weft/sched/nested.hpp>
@@ -72,20 +73,16 @@ class pipeline_team : pinned {
       throw stopped{};
   }
 
-  /// Ticks that an item takes from source to sink; negative: not known.
-  float cost = -1;  // guarded by lock_ while the team is at work
+  /// Of the items; guarded by lock_ while the team is at work.
+  item_cost cost;
 
   /// Is it worth while to have help, by what is known of the items?
-  [[nodiscard]] bool worth_helping() const noexcept {
-    return shape_.members > 1 &&
-           (cost < 0 || cost * static_cast<float>(shape_.batch) >= static_cast<float>(ticks_per_microsecond));
+  [[nodiscard]] bool worth_helping() const noexcept { return shape_.members > 1 && cost.worth(shape_.batch); }
+  /// The same of items that take `each` ticks.
+  [[nodiscard]] bool worth_helping(float each) const noexcept {
+    return shape_.members > 1 && item_cost::worth(each, shape_.batch);
   }
-
-  /// Do items take so long, or may they for all that is known, that help should be at hand before anybody asks for work? One who asks while all
-  /// members are in a long call would not be heard.
-  [[nodiscard]] bool eager() const noexcept {
-    return shape_.members > 1 && (cost < 0 || cost >= static_cast<float>(long_item));
-  }
+  [[nodiscard]] bool eager() const noexcept { return shape_.members > 1 && cost.is_long(); }
 
   enum class outcome { ended, alone };
 
@@ -133,6 +130,7 @@ class pipeline_team : pinned {
     worker& self;
     split_deque<job>::position mark;
     helper* pushed = nullptr;  // its slot is the first above the mark
+    std::uint64_t busy = 0;    // ticks
   };
 
   template <class AddGates>
@@ -191,10 +189,7 @@ class pipeline_team : pinned {
     if (flow_token* const other = gates_->leave(t, position)) ready_.push(other);
     if (t.count != 0) return gates_->enter(t);
     ++passed_;
-    if (t.spent != 0) {
-      auto const each = static_cast<float>(t.spent) / static_cast<float>(items);
-      cost = cost < 0 ? each : (3 * cost + each) / 4;
-    }
+    if (t.spent != 0) cost.add(static_cast<float>(t.spent) / static_cast<float>(items));
     return false;
   }
 
@@ -236,31 +231,42 @@ class pipeline_team : pinned {
     }
   }
 
-  // Spins for as long as it may take a worker to sleep and be woken. True: there may be something to do.
+  // Waits for as long as it may take a worker to sleep and be woken. True: there may be something to do.
   [[nodiscard]] bool look_around() const noexcept {
+    return spin([this] { return look_.load(memory_order_relaxed); });
+  }
+
+  // Whoever is awaited may be runnable and without a core, perhaps on this very one: after a moment each look gives way.
+  template <class Condition>
+  [[nodiscard]] static bool spin(Condition&& come) noexcept {
     auto const begun = ticks();
-    while (ticks() - begun < patience) {
-      if (look_.load(memory_order_relaxed)) return true;
-      relax();
+    for (;;) {
+      if (come()) return true;
+      auto const waited = ticks() - begun;
+      if (waited > patience) return false;
+      if (waited > patience / 10) give_way();
+      else relax();
     }
-    return false;
   }
 
   // Carries a token as far as it may go. With lock_ held, before and after.
   void carry(member& me, overdue_watch& watch, flow_token& t) noexcept {
     for (;;) {
       auto const wanted = help_wanted();
-      std::size_t const most = batch_now();
+      auto const most = cost.items_for_token(shape_.batch);
       tell_and_unlock();
       if (wanted != help::none) recruit(me, wanted);
       auto position = t.position;
       auto items = t.count;
+      auto const begun = ticks();
       bool going = step(t, most);
       while (going && gates_->open(position) && gates_->open(position + 1)) {
         ++position;
         going = step(t, most);
       }
-      watch.look(ticks());
+      auto const ended = ticks();
+      me.busy += ended - begun;
+      watch.look(ended);
       lock_.lock();
       if (!going || failed()) {
         if (position == 0) source_taken_ = false;
@@ -273,14 +279,8 @@ class pipeline_team : pinned {
   // There may be more to do than a member does itself.
   enum class help { none, if_asked, at_hand };
   [[nodiscard]] help help_wanted() const noexcept {
-    if (free_.empty() || !something_to_do()) return help::none;
+    if (free_.empty() || !something_to_do() || !hiring_.open(ticks())) return help::none;
     return eager() ? help::at_hand : worth_helping() ? help::if_asked : help::none;
-  }
-
-  [[nodiscard]] std::size_t batch_now() const noexcept {
-    if (cost < 0 || shape_.batch == 1) return 1;
-    auto const wanted = 2.0f * static_cast<float>(ticks_per_microsecond) / std::max(cost, 1.0f);
-    return std::clamp<std::size_t>(static_cast<std::size_t>(std::min(wanted, 1000.0f)), 1, shape_.batch);
   }
 
   // User code. False: it has failed.
@@ -362,8 +362,12 @@ class pipeline_team : pinned {
     {
       overdue_watch watch(self);
       member me(self);
+      auto const came = ticks();
       work(me, watch, role::helper);
       take_back(me);
+      auto const now = ticks();
+      small_lock const guard(lock_);
+      hiring_.left(now, now - came, me.busy, cost);
     }
     self.current = outer;
   }
@@ -381,18 +385,13 @@ class pipeline_team : pinned {
     waits_for_end_ = over();
     called_.store(false, memory_order_relaxed);
     lock_.unlock();
-    auto const begun = ticks();
-    while (ticks() - begun < patience) {
-      if (called_.load(memory_order_acquire)) return;  // acquire: E1.
-      relax();
-    }
+    if (spin([this] { return called_.load(memory_order_acquire); })) return;  // acquire: E1.
     block_worker(self, [this, &self](clock::time_point deadline) {
       self.sleep.park(deadline);
       return called_.load(memory_order_acquire);  // acquire: E1.
     });
   }
 
-  static constexpr std::uint64_t long_item = 20 * ticks_per_microsecond;
   static constexpr std::uint64_t patience = (small_capacities ? 1 : 20) * ticks_per_microsecond;
 
   any_flow& flow_;
@@ -413,6 +412,7 @@ class pipeline_team : pinned {
   bool source_taken_ = false, ended_ = false;         // guarded by lock_
   std::size_t hired_ = 0;                             // guarded by lock_
   intrusive_queue<helper, &helper::following> free_;  // guarded by lock_
+  hiring hiring_;                                     // guarded by lock_
   bool owner_waits_ = false, waits_for_end_ = false;  // guarded by lock_
   std::exception_ptr failure_;                        // guarded by lock_
   std::size_t failed_index_ = 0;                      // guarded by lock_
