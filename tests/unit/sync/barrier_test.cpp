@@ -196,7 +196,7 @@ TEST_CASE("whoever has come through the last phase may destroy the barrier") {
     barrier<> b{3};
     std::atomic<int> users{3};
   };
-  for (int round = 0; round < 200; ++round) {
+  for (int round = 0; round < 60; ++round) {
     auto* const s = new shared;
     auto one = [](shared* p) -> task<> {
       co_await p->b.arrive_and_wait();

@@ -411,7 +411,7 @@ TEST_CASE("waits, notifications and stops at random: every notification that som
   mutex m;
   condition_variable cv;
   int tokens = 0;  // guarded by m
-  for (int round = 0; round < 40; ++round) {
+  for (int round = 0; round < 20; ++round) {
     constexpr int takers = 12;
     auto take = [&]() -> task<> {
       auto l = co_await m.lock();

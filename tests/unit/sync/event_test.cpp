@@ -113,7 +113,7 @@ TEST_CASE("what was written before set is there after wait") {
   weft_test::watchdog const guard("event_test: publishes");
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
-  for (int round = 0; round < 100; ++round) {
+  for (int round = 0; round < 40; ++round) {
     event e;
     int value = 0;
     auto reads = [&]() -> task<int> {
@@ -191,7 +191,7 @@ TEST_CASE("who waited may destroy the event as soon as it goes on") {
   weft_test::watchdog const guard("event_test: destroys");
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 60; ++round) {
     auto* const e = new event;
     auto waits = [](event* p) -> task<> {
       co_await p->wait();
@@ -307,7 +307,7 @@ TEST_CASE("sets and stops at random: each set lets one through or is kept") {
   weft_test::seeded random;
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 20; ++round) {
     auto_event e;
     std::vector<weft::future<>> all;
     for (int i = 0; i < 10; ++i) all.push_back(pool.spawn(e.wait()));

@@ -95,7 +95,7 @@ TEST_CASE("plain threads count down what tasks wait for, and what they did befor
   weft_test::watchdog const guard("latch_test: threads");
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
-  for (int round = 0; round < 30; ++round) {
+  for (int round = 0; round < 10; ++round) {
     latch l(3);
     int values[3] = {};
     auto f = pool.spawn([&]() -> task<int> {
@@ -132,7 +132,7 @@ TEST_CASE("who has waited for a latch may destroy it, while the last to count is
   weft_test::watchdog const guard("latch_test: destroys");
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
-  for (int round = 0; round < 200; ++round) {
+  for (int round = 0; round < 60; ++round) {
     auto* const l = new latch(2);
     auto counts = [](latch* p) -> task<> {
       p->count_down();

@@ -423,7 +423,7 @@ TEST_CASE("plain threads and tasks take turns") {
   mutex m;
   long sum = 0;
   auto one = [&]() -> task<> {
-    for (int i = 0; i < 100; ++i) {
+    for (int i = 0; i < 30; ++i) {
       auto const l = co_await m.lock();
       ++sum;
     }
@@ -432,14 +432,14 @@ TEST_CASE("plain threads and tasks take turns") {
   std::vector<std::thread> threads;
   for (int t = 0; t < 3; ++t)
     threads.emplace_back([&] {
-      for (int i = 0; i < 100; ++i) {
+      for (int i = 0; i < 30; ++i) {
         auto const l = pool.run(m.lock());
         ++sum;
       }
     });
   for (auto& t : threads) t.join();
   f.get();
-  CHECK(sum == 400);
+  CHECK(sum == 120);
 }
 
 TEST_CASE("whoever unlocks last may destroy the mutex at once, even while another is on its way out of unlock") {
@@ -451,7 +451,7 @@ TEST_CASE("whoever unlocks last may destroy the mutex at once, even while anothe
     mutex m;
     int users = 3;  // guarded by m
   };
-  for (int round = 0; round < 200; ++round) {
+  for (int round = 0; round < 60; ++round) {
     auto* const s = new shared;
     auto leaves = [](shared* p) -> task<> {
       auto l = co_await p->m.lock();
@@ -473,7 +473,7 @@ TEST_CASE("locks that many wait for are stopped at random, and none is lost") {
   weft::pool pool{{.workers = workers}};
   mutex m;
   long got = 0;
-  for (int round = 0; round < 40; ++round) {
+  for (int round = 0; round < 20; ++round) {
     std::vector<weft::future<>> all;
     auto one = [&]() -> task<> {
       auto const l = co_await m.lock();

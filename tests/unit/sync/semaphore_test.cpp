@@ -336,7 +336,7 @@ TEST_CASE("acquires of random sizes are stopped at random, and every permit is t
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
   semaphore s(7);
-  for (int round = 0; round < 40; ++round) {
+  for (int round = 0; round < 20; ++round) {
     std::vector<weft::future<>> all;
     auto one = [&](std::size_t n) -> task<> {
       auto const p = co_await s.acquire(n);
@@ -356,7 +356,7 @@ TEST_CASE("whoever gives back the last permit may destroy the semaphore at once"
   weft_test::watchdog const guard("semaphore_test: destroys");
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
-  for (int round = 0; round < 200; ++round) {
+  for (int round = 0; round < 60; ++round) {
     auto* const s = new semaphore(0);
     auto gives = [](semaphore* p) -> task<> {
       p->release();

@@ -233,7 +233,7 @@ TEST_CASE("readers and writers stopped at random: nobody keeps it") {
   shared_mutex m;
   int writers = 0;  // guarded by m
   std::atomic<int> wrong{0};
-  for (int round = 0; round < 40; ++round) {
+  for (int round = 0; round < 20; ++round) {
     auto reader = [&]() -> task<> {
       auto const l = co_await m.lock_shared();
       if (writers != 0) ++wrong;
@@ -280,7 +280,7 @@ TEST_CASE("the last holder of a shared_mutex may destroy it at once") {
     shared_mutex m;
     std::atomic<int> users{4};
   };
-  for (int round = 0; round < 200; ++round) {
+  for (int round = 0; round < 60; ++round) {
     auto* const s = new shared;
     auto reader = [](shared* p) -> task<> {
       auto l = co_await p->m.lock_shared();

@@ -146,7 +146,7 @@ TEST_CASE("waits that are stopped at random do not keep the count from zero") {
   weft_test::seeded random;
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 20; ++round) {
     wait_group g(3);
     std::vector<weft::future<>> waits, dones;
     for (int i = 0; i < 8; ++i) waits.push_back(pool.spawn(g.wait()));
@@ -170,7 +170,7 @@ TEST_CASE("who has waited for a group may destroy it, while the last to count ou
   weft_test::watchdog const guard("wait_group_test: destroys");
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
-  for (int round = 0; round < 200; ++round) {
+  for (int round = 0; round < 60; ++round) {
     auto* const g = new wait_group(2);
     auto counts = [](wait_group* p) -> task<> {
       p->done();
