@@ -23,11 +23,12 @@ namespace weft::detail {
 //   E2  seq_cst, both: a worker announces its sleep, then reads lent; the monitor writes lent, then reads who sleeps. So a worker never
 //       sleeps with its place lent.
 //
-// Which worker is replaced: one at a look, and only such as two successive looks have found in the same job. One that waits in the kernel
-// leaves a core idle: it is replaced while anything waits. One that computes keeps its core busy, and a spare beside it only shares
-// that: it is replaced where timers are due, or ready jobs wait and nobody has ended a job since the last look. None is replaced while as many that
-// have been are computing as the pool has workers, so that a queue of long computations does not become a thread each. A place is lent until the
-// worker's next return to its loop.
+// Which worker is replaced: one at a look, and only such as successive looks have found in the same job. One that waits in the
+// kernel leaves a core idle: it is replaced while anything waits. One that computes keeps its core busy, and a spare beside it only
+// shares that: it is replaced once it has used a millisecond and a half of CPU time in that job (one that was preempted is not
+// stuck), and where timers are due, or ready jobs wait and nobody has ended a job since the last look. None is replaced while as
+// many that have been are computing as the pool has workers, so that a queue of long computations does not become a thread each. A
+// place is lent until the worker's next return to its loop.
 // The monitor runs nobody's code: it makes ready what events have come, but leaves timers, which may call back, to the spare.
 // Ticks: one millisecond while ready jobs or timers wait, up to four otherwise, then none: an idle pool costs nothing.
 
@@ -96,13 +97,13 @@ inline scheduler::need scheduler::monitor_look() noexcept {
   if (surplus_.load(memory_order_relaxed) < 0) start_spare_if_short();  // one that could not be had before
 
   constexpr int most_asked = 8;  // the system is asked what a thread does: some µs each
+  constexpr auto long_job = std::chrono::microseconds(1500);
   bool progress = false;
   worker *asleep = nullptr, *computing = nullptr;
   unsigned lent_computing = 0;
   int asked = 0;
   auto const count = worker_count();
   auto const look = ++monitor_looks_;
-  auto const activity = [](worker const& w) { return activity_of(w.thread_number.load(memory_order_relaxed)); };
   for (unsigned i = 0; i < count; ++i) {
     worker& w = worker_at(static_cast<unsigned>((look + i) % count));
     if (w.kind == worker_kind::external || w.thread_number.load(memory_order_relaxed) == 0) continue;
@@ -112,15 +113,16 @@ inline scheduler::need scheduler::monitor_look() noexcept {
     progress |= !same_job;
     bool const elsewhere =
         w.waits.load(memory_order_relaxed) != 0 || w.in_reserve.load(memory_order_relaxed) || idle.asleep(w.index);
+    auto const thread = w.thread_number.load(memory_order_relaxed);
     if (!successive || !same_job || elsewhere) {
-      w.looks_stuck = w.looks_asleep = 0;
+      w.looks_asleep = 0;
+      w.used_before_job = cpu_time_of(thread);
     } else if (w.lent.load(memory_order_relaxed)) {
-      if (activity(w) != thread_activity::waits) ++lent_computing;
-    } else if (++w.looks_stuck; asked < most_asked) {
-      ++asked;
-      w.looks_asleep = activity(w) == thread_activity::waits ? w.looks_asleep + 1 : 0;
+      if (activity_of(thread) != thread_activity::waits) ++lent_computing;
+    } else if (asked++ < most_asked) {
+      w.looks_asleep = activity_of(thread) == thread_activity::waits ? w.looks_asleep + 1 : 0;
       if (w.looks_asleep > 1) asleep = &w;
-      else if (w.looks_stuck > 1 && w.looks_asleep == 0) computing = &w;
+      else if (cpu_time_of(thread) - w.used_before_job > long_job) computing = &w;
     }
   }
   if (lent_computing < size_) {

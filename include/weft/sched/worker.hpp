@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include <array>
+#include <chrono>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
@@ -136,8 +137,8 @@ class worker : pinned {
   // ── the monitor alone ──
   std::uint64_t jobs_seen = 0;  // at its last look
   std::uint64_t last_looked = 0;
-  unsigned looks_stuck = 0;   // successive looks that found it in the same job
-  unsigned looks_asleep = 0;  // successive looks that found it waiting in the kernel as well
+  unsigned looks_asleep = 0;                   // successive looks that found it in the same job, waiting in the kernel
+  std::chrono::nanoseconds used_before_job{};  // CPU time at the first look that found it in this job
 };
 
 /// The worker that the calling thread is; shared by all shared libraries of the process.

@@ -41,6 +41,7 @@ TEST_CASE("siblings that nobody takes are run by one worker, one after the other
   weft_test::watchdog const guard("siblings_test: one worker");
   weft_test::balance const balance;
   weft::pool pool{{.workers = 1}};
+  weft::scheduler_of(pool).forgo_monitor();  // one thread alone
   weft_test::stack_depth depth;
   int const count = weft::detail::small_capacities ? 20'000 : 200'000;
   auto one = [&depth]() -> task<> {
