@@ -18,6 +18,16 @@
 #include <weft/io/address.hpp>
 #include <weft/io/file.hpp>
 #include <weft/io/tcp.hpp>
+#include <weft/io/address.hpp>
+#include <weft/io/buffer.hpp>
+#include <weft/io/dns.hpp>
+#include <weft/io/file.hpp>
+#include <weft/io/pipe.hpp>
+#include <weft/io/serve.hpp>
+#include <weft/io/tcp.hpp>
+#include <weft/io/udp.hpp>
+#include <weft/io/unix.hpp>
+#include <weft/io/wait.hpp>
 #include <weft/os/clock.hpp>
 #include <weft/os/cpu_quota.hpp>
 #include <weft/parallel/chunks.hpp>

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -23,9 +24,14 @@ namespace weft {
 /// The address of one end of a connection, or of nothing yet. A value; one thread at a time.
 class endpoint {
  public:
-  enum class kind { none, ipv4, ipv6, unix_path };
+  enum class kind : std::uint8_t { none, ipv4, ipv6, unix_path };
 
   endpoint() noexcept = default;
+  endpoint(endpoint&&) noexcept = default;
+  endpoint& operator=(endpoint&&) noexcept = default;
+  endpoint(endpoint const& other);
+  endpoint& operator=(endpoint const& other) { return *this = endpoint(other); }
+  ~endpoint() = default;
 
   /// "127.0.0.1:80", "[::1]:80", "[fe80::1%eth0]:80", "unix:/path" or "unix:@name" (abstract: no file). Numbers alone: names are what
   /// resolve() is for. Throws std::invalid_argument that quotes the text and says what is wrong with it.
@@ -42,9 +48,9 @@ class endpoint {
   /// Of a path: 0.
   [[nodiscard]] std::uint16_t port() const noexcept;
   /// Of an IP address: empty. An abstract name begins with '@'.
-  [[nodiscard]] std::string const& path() const noexcept { return path_; }
+  [[nodiscard]] std::string_view path() const noexcept { return path_ ? std::string_view(*path_) : std::string_view(); }
   /// The same with another port. Not of a path.
-  [[nodiscard]] endpoint with_port(std::uint16_t port) const noexcept;
+  [[nodiscard]] endpoint with_port(std::uint16_t port) const;
 
   /// What parse takes; "unix:" for the other end of a socket that has no name, "" for none.
   [[nodiscard]] std::string to_string() const;
@@ -70,7 +76,7 @@ class endpoint {
 
   [[nodiscard]] bool equals(endpoint const& other) const noexcept {
     return kind_ == other.kind_ && port_ == other.port_ && ip_ == other.ip_ && scope_ == other.scope_ &&
-           path_ == other.path_;
+           path() == other.path();
   }
 
   [[noreturn]] static void reject(std::string_view text, char const* why) {
@@ -81,14 +87,21 @@ class endpoint {
 
   kind kind_ = kind::none;
   std::uint16_t port_ = 0;
-  std::array<std::uint8_t, 16> ip_{};  // in the order of the network; of IPv4 the first four
-  std::uint32_t scope_ = 0;            // of IPv6: the interface
-  std::string path_;
+  std::uint32_t scope_ = 0;                  // of IPv6: the interface
+  std::array<std::uint8_t, 16> ip_{};        // in the order of the network; of IPv4 the first four
+  std::unique_ptr<std::string const> path_;  // every stream carries an endpoint, and few have a path
 };
 
 inline std::uint16_t endpoint::port() const noexcept { return port_; }
 
-inline endpoint endpoint::with_port(std::uint16_t port) const noexcept {
+inline endpoint::endpoint(endpoint const& other)
+    : kind_(other.kind_),
+      port_(other.port_),
+      scope_(other.scope_),
+      ip_(other.ip_),
+      path_(other.path_ ? std::make_unique<std::string const>(*other.path_) : nullptr) {}
+
+inline endpoint endpoint::with_port(std::uint16_t port) const {
   endpoint e = *this;
   e.port_ = port;
   return e;
@@ -102,7 +115,7 @@ inline endpoint endpoint::unix_path(std::string path) {
   if (path.find('\0') != std::string::npos) reject("unix:" + path, "a zero byte in the path");
   endpoint e;
   e.kind_ = kind::unix_path;
-  e.path_ = std::move(path);
+  e.path_ = std::make_unique<std::string const>(std::move(path));
   return e;
 }
 
@@ -158,7 +171,7 @@ inline std::string endpoint::to_string() const {
   std::array<char, INET6_ADDRSTRLEN> text;
   switch (kind_) {
     case kind::none: return "";
-    case kind::unix_path: return "unix:" + path_;
+    case kind::unix_path: return "unix:" + std::string(path());
     case kind::ipv4:
       ::inet_ntop(AF_INET, ip_.data(), text.data(), text.size());
       return std::string(text.data()) + ":" + std::to_string(port_);
@@ -208,11 +221,12 @@ inline ::socklen_t endpoint::to(::sockaddr_storage& storage) const noexcept {
   }
   ::sockaddr_un a{};
   a.sun_family = AF_UNIX;
-  std::memcpy(a.sun_path, path_.data(), std::min(path_.size(), sizeof a.sun_path));
-  bool const abstract = path_[0] == '@';
+  auto const name = path();
+  bool const abstract = name.starts_with('@');
+  if (!name.empty()) std::memcpy(a.sun_path, name.data(), std::min(name.size(), sizeof a.sun_path));
   if (abstract) a.sun_path[0] = '\0';
   std::memcpy(&storage, &a, sizeof a);
-  return static_cast<::socklen_t>(offsetof(::sockaddr_un, sun_path) + path_.size() + (abstract ? 0 : 1));
+  return static_cast<::socklen_t>(offsetof(::sockaddr_un, sun_path) + name.size() + (abstract ? 0 : 1));
 }
 
 inline endpoint endpoint::from(::sockaddr const* address, ::socklen_t length) {
@@ -245,8 +259,9 @@ inline endpoint endpoint::from(::sockaddr const* address, ::socklen_t length) {
       e.kind_ = kind::unix_path;
       auto const bytes = given - offsetof(::sockaddr_un, sun_path);
       if (bytes == 0) break;
-      if (a.sun_path[0] == '\0') e.path_ = "@" + std::string(a.sun_path + 1, bytes - 1);
-      else e.path_.assign(a.sun_path, ::strnlen(a.sun_path, bytes));
+      e.path_ = std::make_unique<std::string const>(a.sun_path[0] == '\0'
+                                                        ? "@" + std::string(a.sun_path + 1, bytes - 1)
+                                                        : std::string(a.sun_path, ::strnlen(a.sun_path, bytes)));
       break;
     }
     default: break;

@@ -31,7 +31,7 @@ enum class attempted : std::uint8_t {
   would_block  ///< there was nothing to read, or no room to write
 };
 
-//   begin ── the stop has been asked for, the handle is closed or in use ──▶ await_resume throws
+//   begin ── a stop has been asked for, the handle is closed or in use ──▶ await_resume throws
 //     │ known to be ready, or not watched yet
 //     ▼                      ended
 //   attempt ─────────────────────────────▶ await_resume
@@ -74,6 +74,10 @@ class io_operation : public native_awaiter, public suspension {
 
   /// Before it begins: the first attempt is made whatever is known of the direction.
   void try_first() noexcept { eager_ = true; }
+
+  /// Before it begins: where another operation has the direction, this one tries again until it has not, instead of refusing. For what
+  /// never waits long.
+  void let_others_finish() noexcept { patient_ = true; }
 
   /// Was the direction known to be ready or at its end before this attempt?
   [[nodiscard]] readiness::bits known() const noexcept { return known_; }
@@ -137,6 +141,14 @@ class io_operation : public native_awaiter, public suspension {
     resume(self, op.handle);
   }
 
+  static void start_again(job* j, worker& self, job_order) noexcept {
+    auto& op = *static_cast<io_operation*>(j);
+    op.act = &io_operation::run_again;
+    self.current = op.ambient;
+    if (op.start()) return;  // Past here op may be gone. It does not throw, being patient.
+    resume(self, op.handle);
+  }
+
   handle_record* const record_;
   attempt_function const attempt_;
   registration on_stop_{this};
@@ -145,7 +157,7 @@ class io_operation : public native_awaiter, public suspension {
   readiness::bits keep_ = 0;
   int error_ = 0;
   direction const way_;
-  bool eager_;
+  bool eager_, patient_ = false;
   state state_ = state::outside;
   bool stopped_ = false;
 };
@@ -162,8 +174,15 @@ inline bool io_operation::start() {
   }
   switch (word().enter(known_)) {
     case readiness::entered::yes: break;
-    case readiness::entered::closed: error_ = EBADF; return false;
+    case readiness::entered::closed:
+      stopped_ = true;  // as if it had begun before the close: nobody can tell
+      return false;
     case readiness::entered::in_use:
+      if (patient_) {
+        act = &io_operation::start_again;
+        ambient->home->submit(this);  // Past here *this may be gone.
+        return true;
+      }
       throw std::logic_error(way_ == direction::reading
                                  ? "weft: one task at a time reads from a handle, accepts from it or waits for it"
                                  : "weft: one task at a time writes to a handle, or connects it");

@@ -31,12 +31,18 @@ class plain_socket {
   ~plain_socket() { close(); }
 
   static plain_socket connect(weft::endpoint const& to) {
-    plain_socket s(checked(::socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)));
+    auto s = unconnected(to);
+    s.connect_to(to);
+    return s;
+  }
+  static plain_socket unconnected(weft::endpoint const& to) {
+    return plain_socket(checked(::socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)));
+  }
+  void connect_to(weft::endpoint const& to) const {
     ::sockaddr_storage address;
     auto const length = to.to(address);
-    checked(::connect(s.fd_, reinterpret_cast<::sockaddr*>(&address), length));
-    s.send_at_once();
-    return s;
+    checked(::connect(fd_, reinterpret_cast<::sockaddr*>(&address), length));
+    send_at_once();
   }
 
   static plain_socket listen(int backlog = 16) {

@@ -1,0 +1,118 @@
+// Unix sockets: connections inside this machine, named by a path.
+#pragma once
+
+#include <weft/coro/task.hpp>
+#include <weft/io/address.hpp>
+#include <weft/io/listen.hpp>
+#include <weft/io/socket.hpp>
+#include <weft/io/stream.hpp>
+#include <weft/time/sleep.hpp>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <utility>
+
+namespace weft {
+
+namespace detail {
+class unix_accept_awaiter;
+}
+
+/// A connection inside this machine, see socket_stream for reading and writing it. Its peer has no name, unless it was connected to.
+class unix_stream : public detail::socket_stream {
+ public:
+  /// No connection: every operation on it fails.
+  unix_stream() noexcept = default;
+
+  /// auto s = co_await unix_stream::connect(endpoint::parse("unix:/run/service"));
+  ///   completes   when the connection is made
+  ///   result      the stream
+  ///   on error    throws std::system_error that names the path
+  ///   on stop     gives up, completes as stopped
+  ///   resumes on  the pool it was awaited on
+  [[nodiscard]] static task<unix_stream> connect(endpoint to);
+
+ private:
+  friend class detail::unix_accept_awaiter;
+  using socket_stream::socket_stream;
+};
+
+/// Where connections come in. One task at a time accepts; any thread may close. Its path is removed with it.
+class unix_listener {
+ public:
+  /// Listens from here on, at a path where nothing is yet. Throws std::system_error that names the path.
+  [[nodiscard]] static unix_listener bind(endpoint const& at, listen_options options = {}) {
+    detail::io_handle handle(detail::make_listening_socket(at, options.backlog), detail::short_read::says_nothing);
+    auto local = detail::local_name(handle);
+    return {std::move(handle), std::move(local)};
+  }
+
+  unix_listener(unix_listener&&) noexcept = default;
+  unix_listener& operator=(unix_listener&& other) noexcept {
+    close();
+    handle_ = std::move(other.handle_);
+    local_ = std::move(other.local_);
+    return *this;
+  }
+  ~unix_listener() { close(); }
+
+  /// auto s = co_await l.accept();
+  ///   completes   when somebody has connected
+  ///   result      the unix_stream
+  ///   on error    throws std::system_error; where descriptors or memory are short (EMFILE, ENFILE, ENOBUFS, ENOMEM) the connection
+  ///               waits, and accept may be tried again later
+  ///   on stop     accepts nothing, completes as stopped
+  ///   resumes on  the pool it was awaited on
+  [[nodiscard]] detail::accept_operation<detail::unix_accept_awaiter> accept() noexcept;
+
+  /// What it is bound to.
+  [[nodiscard]] endpoint const& local() const noexcept { return local_; }
+
+  /// An accept in flight completes as stopped. Any thread, again and again.
+  void close() noexcept {
+    if (handle_.closed()) return;
+    if (auto const path = local_.path(); !path.empty() && path.front() != '@') ::unlink(std::string(path).c_str());
+    handle_.close();
+  }
+
+ private:
+  unix_listener(detail::io_handle&& handle, endpoint local) noexcept
+      : handle_(std::move(handle)), local_(std::move(local)) {}
+
+  detail::io_handle handle_;
+  endpoint local_;
+};
+
+namespace detail {
+
+class unix_accept_awaiter : public accept_awaiter {
+ public:
+  using accept_awaiter::accept_awaiter;
+  unix_stream await_resume() {
+    auto descriptor = take();
+    // A read ends early where descriptors were sent along, and says nothing about what is behind.
+    return {io_handle(std::move(descriptor), short_read::says_nothing), peer()};
+  }
+};
+
+}  // namespace detail
+
+inline task<unix_stream> unix_stream::connect(endpoint to) {
+  using namespace std::chrono_literals;
+  for (auto pause = 1ms;; pause = std::min(2 * pause, 50ms)) {
+    detail::io_handle handle(detail::make_socket(to, SOCK_STREAM), detail::short_read::says_nothing);
+    bool const connected = co_await detail::connect_awaiter(handle.record(), to);
+    if (connected) co_return unix_stream(std::move(handle), std::move(to));
+    co_await sleep_for(pause);  // no event tells when the listener has room
+  }
+}
+
+inline detail::accept_operation<detail::unix_accept_awaiter> unix_listener::accept() noexcept {
+  return {handle_.record(), local_};
+}
+
+}  // namespace weft

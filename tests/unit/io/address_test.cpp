@@ -1,0 +1,118 @@
+#include "support/catch.hpp"
+
+#include <weft/io/address.hpp>
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+using Catch::Matchers::ContainsSubstring;
+using weft::endpoint;
+
+TEST_CASE("an endpoint prints what it was parsed from") {
+  for (std::string const text :
+       {"127.0.0.1:80", "0.0.0.0:0", "255.255.255.255:65535", "[::1]:80", "[::]:0", "[2001:db8::8:800:200c:417a]:443",
+        "[::ffff:192.0.2.1]:8080", "[fe80::1%lo]:1", "unix:/run/socket", "unix:relative", "unix:@abstract",
+        "unix:/with:colons:and [brackets]"}) {
+    CHECK(endpoint::parse(text).to_string() == text);
+    CHECK(endpoint::parse(text) == endpoint::parse(text));
+  }
+}
+
+TEST_CASE("equal addresses that are written differently are equal") {
+  CHECK(endpoint::parse("[0:0:0:0:0:0:0:1]:80") == endpoint::parse("[::1]:80"));
+  CHECK(endpoint::parse("[2001:DB8::1]:080") == endpoint::parse("[2001:db8:0::1]:80"));
+  CHECK(endpoint::parse("127.0.0.1:1") != endpoint::parse("127.0.0.1:2"));
+  CHECK(endpoint::parse("127.0.0.1:1") != endpoint::parse("127.0.0.2:1"));
+  CHECK(endpoint::parse("[::]:1") != endpoint::parse("0.0.0.0:1"));
+  CHECK(endpoint::parse("unix:/a") != endpoint::parse("unix:/b"));
+  CHECK(endpoint() == endpoint());
+  CHECK(endpoint() != endpoint::parse("0.0.0.0:0"));
+}
+
+TEST_CASE("what is no endpoint is rejected with the text and the reason") {
+  struct bad {
+    char const* text;
+    char const* reason;
+  };
+  for (auto const& [text, reason] : {bad{"", "port is missing"},
+                                     {"127.0.0.1", "port is missing"},
+                                     {"127.0.0.1:", "port is missing"},
+                                     {"127.0.0.1:http", "not a number"},
+                                     {"127.0.0.1:80x", "not a number"},
+                                     {"127.0.0.1:-1", "not a number"},
+                                     {"127.0.0.1:+1", "not a number"},
+                                     {"127.0.0.1: 80", "not a number"},
+                                     {"127.0.0.1:65536", "above 65535"},
+                                     {"127.0.0.1:99999999999999999999", "above 65535"},
+                                     {"127.0.0:80", "not an IPv4 address"},
+                                     {"127.0.0.256:80", "not an IPv4 address"},
+                                     {"127.0.0.01:80", "not an IPv4 address"},
+                                     {"0x7f.0.0.1:80", "not an IPv4 address"},
+                                     {"localhost:80", "resolve"},
+                                     {":80", "not an IPv4 address"},
+                                     {"::1:80", "brackets"},
+                                     {"[::1]", "port is missing"},
+                                     {"[::1]80", "':'"},
+                                     {"[::1]:", "port is missing"},
+                                     {"[::1:80", "']'"},
+                                     {"[:::1]:80", "not an IPv6 address"},
+                                     {"[127.0.0.1]:80", "not an IPv6 address"},
+                                     {"[]:80", "not an IPv6 address"},
+                                     {"[fe80::1%no-such-interface]:80", "interface"},
+                                     {"unix:", "empty"}}) {
+    INFO(text);
+    CHECK_THROWS_AS(endpoint::parse(text), std::invalid_argument);
+    CHECK_THROWS_WITH(endpoint::parse(text),
+                      ContainsSubstring(std::string("\"") + text + "\"") && ContainsSubstring(reason));
+  }
+  CHECK_THROWS_AS(endpoint::parse(std::string_view("127.0.0.1\0:80", 13)), std::invalid_argument);
+  CHECK_THROWS_AS(endpoint::parse(std::string_view("unix:/a\0b", 9)), std::invalid_argument);
+}
+
+TEST_CASE("a path may be as long as the system takes, and no longer") {
+  std::string const longest(107, 'x'), abstract = "@" + std::string(107, 'y');
+  CHECK(endpoint::unix_path(longest).path() == longest);
+  CHECK(endpoint::unix_path(abstract).path() == abstract);
+  CHECK_THROWS_AS(endpoint::unix_path(longest + "x"), std::invalid_argument);
+  CHECK_THROWS_AS(endpoint::unix_path(abstract + "y"), std::invalid_argument);
+}
+
+TEST_CASE("an endpoint survives the way to the system and back") {
+  for (std::string const text :
+       {"192.0.2.7:1234", "[2001:db8::7]:1234", "[fe80::1%lo]:9", "unix:/a/path", "unix:@name"}) {
+    auto const e = endpoint::parse(text);
+    ::sockaddr_storage storage;
+    auto const length = e.to(storage);
+    CHECK(endpoint::from(reinterpret_cast<::sockaddr*>(&storage), length) == e);
+    CHECK(storage.ss_family == e.family());
+    CHECK(e.with_port(77).port() == 77);
+  }
+  CHECK(endpoint::loopback(7).to_string() == "127.0.0.1:7");
+  CHECK(endpoint::any().to_string() == "0.0.0.0:0");
+  // A socket of the other side without a name; too little to be an address at all.
+  ::sockaddr_un unnamed{};
+  unnamed.sun_family = AF_UNIX;
+  auto const e = endpoint::from(reinterpret_cast<::sockaddr*>(&unnamed), sizeof(::sa_family_t));
+  CHECK(e.to_string() == "unix:");
+  CHECK(e.path().empty());
+  CHECK(endpoint::from(reinterpret_cast<::sockaddr*>(&unnamed), 0) == endpoint());
+  CHECK(endpoint().to_string().empty());
+}
+
+TEST_CASE("a copied endpoint is one of its own") {
+  auto const e = endpoint::parse("unix:/path");
+  auto copy = e;
+  CHECK(copy == e);
+  copy = endpoint::parse("127.0.0.1:1");
+  CHECK(e.path() == "/path");
+  CHECK(copy.path().empty());
+  auto moved = std::move(copy);
+  CHECK(moved.port() == 1);
+  auto& same = moved;
+  moved = same;
+  CHECK(moved.port() == 1);
+}

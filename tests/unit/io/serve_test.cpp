@@ -1,0 +1,327 @@
+#include "sockets.hpp"
+#include "support/balance.hpp"
+#include "support/catch.hpp"
+#include "support/watchdog.hpp"
+#include "support/workers.hpp"
+
+#include <weft/combine/when_all.hpp>
+#include <weft/coro/run.hpp>
+#include <weft/coro/task.hpp>
+#include <weft/future/spawn.hpp>
+#include <weft/io/buffer.hpp>
+#include <weft/io/pipe.hpp>
+#include <weft/io/serve.hpp>
+#include <weft/io/tcp.hpp>
+#include <weft/io/unix.hpp>
+#include <weft/sched/pool.hpp>
+#include <weft/time/sleep.hpp>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+using namespace std::chrono_literals;
+using Catch::Matchers::ContainsSubstring;
+using weft::endpoint;
+using weft::task;
+using weft::tcp_listener;
+using weft::tcp_stream;
+using weft_test::half_plain;
+using weft_test::plain_socket;
+using weft_test::read_some;
+
+namespace {
+
+task<> echo(tcp_stream s) {
+  std::array<std::byte, 256> buffer;
+  for (;;) {
+    auto const n = co_await s.read(buffer);
+    if (n == 0) co_return;
+    co_await s.write(std::span(buffer).first(n));
+  }
+}
+
+std::atomic<int> failures{0};
+void count_failure(std::exception_ptr) noexcept { ++failures; }
+
+/// The lines of a text that comes in pieces of a size, as read_line gives them.
+std::vector<std::string> lines_of(weft::pool& pool, std::string const& text, std::size_t piece, std::size_t buffer) {
+  return pool.run([&]() -> task<std::vector<std::string>> {
+    weft::pipe p;
+    std::vector<std::string> lines;
+    auto write = [&]() -> task<> {
+      for (std::size_t at = 0; at < text.size(); at += piece)
+        co_await p.writer.write(std::string_view(text).substr(at, piece));
+      p.writer.close();
+    };
+    auto read = [&]() -> task<> {
+      weft::buffered_reader r(p.reader, {.size = buffer});
+      for (;;) {
+        auto line = co_await r.read_line();
+        if (!line) break;
+        lines.push_back(std::move(*line));
+      }
+    };
+    co_await weft::when_all(write(), read());
+    co_return lines;
+  });
+}
+
+}  // namespace
+
+TEST_CASE("serve gives each connection to a task of its own, until its listener is closed") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("serve_test: serve");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  auto listener = tcp_listener::bind(endpoint::loopback());
+  auto server = pool.spawn([&]() -> task<> { co_await weft::serve(listener, echo); });
+  std::vector<plain_socket> clients;
+  for (int i = 0; i < 50; ++i) clients.push_back(plain_socket::connect(listener.local()));
+  for (auto const& c : clients) c.send("hello");
+  for (auto const& c : clients) CHECK(c.receive_exactly(5) == "hello");
+  listener.close();
+  // Who is there is served to the end.
+  std::this_thread::sleep_for(2ms);
+  clients[7].send("still there?");
+  CHECK(clients[7].receive_exactly(12) == "still there?");
+  CHECK_FALSE(server.ready());
+  clients.clear();
+  server.get();
+}
+
+TEST_CASE("a stop ends a server and its connections") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("serve_test: stop");
+  weft::pool pool{{.workers = workers}};
+  auto listener = tcp_listener::bind(endpoint::loopback());
+  auto server = pool.spawn([&]() -> task<> { co_await weft::serve(listener, echo); });
+  auto const client = plain_socket::connect(listener.local());
+  client.send("x");
+  CHECK(client.receive(1) == "x");
+  server.stop();
+  CHECK_THROWS_AS(server.get(), weft::stopped);
+  CHECK(client.receive().empty());
+}
+
+TEST_CASE("a handler that fails is reported, and the server goes on") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("serve_test: failing handlers");
+  failures = 0;
+  weft::pool pool{{.workers = workers, .on_failure = &count_failure}};
+  auto listener = tcp_listener::bind(endpoint::loopback());
+  auto server = pool.spawn([&]() -> task<> {
+    co_await weft::serve(listener, [](tcp_stream s) -> task<> {
+      auto const text = co_await read_some(s, 10);
+      if (text == "throw") throw std::runtime_error("as asked");
+      if (text == "close") {
+        s.close();
+        static_cast<void>(co_await read_some(s, 10));  // completes as stopped
+      }
+      co_await s.write(text);
+    });
+  });
+  for (int i = 0; i < 10; ++i) {
+    auto const bad = plain_socket::connect(listener.local());
+    bad.send("throw");
+    CHECK(bad.receive().empty());
+    auto const closing = plain_socket::connect(listener.local());
+    closing.send("close");
+    CHECK(closing.receive().empty());
+    auto const good = plain_socket::connect(listener.local());
+    good.send("good");
+    CHECK(good.receive_exactly(4) == "good");
+  }
+  listener.close();
+  server.get();
+  CHECK(failures == 10);
+}
+
+TEST_CASE("no more connections than allowed are served at a time") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("serve_test: max_connections");
+  weft::pool pool{{.workers = workers}};
+  auto listener = tcp_listener::bind(endpoint::loopback());
+  std::atomic<int> now{0}, most{0};
+  auto server = pool.spawn([&]() -> task<> {
+    co_await weft::serve(listener,
+                         [&](tcp_stream s) -> task<> {
+                           int const mine = ++now;
+                           for (int seen = most; seen < mine && !most.compare_exchange_weak(seen, mine);) {
+                           }
+                           co_await s.write("served");
+                           co_await weft::sleep_for(1ms);
+                           --now;
+                         },
+                         {.max_connections = 3});
+  });
+  std::vector<plain_socket> clients;
+  for (int i = 0; i < 30; ++i) clients.push_back(plain_socket::connect(listener.local()));
+  for (auto const& c : clients) CHECK(c.receive_exactly(6) == "served");
+  listener.close();
+  server.get();
+  CHECK(most <= 3);
+}
+
+TEST_CASE("a server that runs out of descriptors waits and goes on") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("serve_test: EMFILE");
+  weft::pool pool{{.workers = workers}};
+  auto listener = tcp_listener::bind(endpoint::loopback());
+  auto server = pool.spawn([&]() -> task<> { co_await weft::serve(listener, echo); });
+  {
+    auto const first = plain_socket::connect(listener.local());
+    first.send("1");
+    CHECK(first.receive(1) == "1");
+  }
+  std::vector<plain_socket> clients;
+  for (int i = 0; i < 6; ++i) clients.push_back(plain_socket::unconnected(listener.local()));
+  {
+    // Two of the server's ends find a number.
+    weft_test::few_descriptors const few(2);
+    for (auto const& c : clients) c.connect_to(listener.local());
+    std::this_thread::sleep_for(30ms);
+  }
+  for (auto const& c : clients) {
+    c.send("2");
+    CHECK(c.receive(1) == "2");
+  }
+  clients.clear();
+  listener.close();
+  server.get();
+}
+
+TEST_CASE("a server of unix sockets is the same") {
+  weft_test::watchdog const guard("serve_test: unix");
+  weft::pool pool{{.workers = 2}};
+  auto listener = weft::unix_listener::bind(endpoint::unix_path("@weft-serve-test"));
+  auto server = pool.spawn([&]() -> task<> {
+    co_await weft::serve(listener, [](weft::unix_stream s) -> task<> {
+      auto const copied = co_await weft::copy(s, s);
+      if (copied != 5) throw std::logic_error("5");
+    });
+  });
+  auto const client = plain_socket::connect(endpoint::unix_path("@weft-serve-test"));
+  client.send("hello");
+  client.shutdown_write();
+  CHECK(client.receive_all() == "hello");
+  listener.close();
+  server.get();
+}
+
+TEST_CASE("lines are the same in pieces of every size and through buffers of every size") {
+  weft_test::watchdog const guard("serve_test: lines");
+  weft::pool pool{{.workers = 2}};
+  std::string const text = "one\ntwo\r\n\n\r\nfi\rve\n" + std::string(3000, 'x') + "\nlast";
+  std::vector<std::string> const expected{"one", "two", "", "", "fi\rve", std::string(3000, 'x'), "last"};
+  for (std::size_t const piece : {1, 2, 3, 7, 1000, 100'000})
+    for (std::size_t const buffer : {1, 2, 5, 64, 16384}) CHECK((lines_of(pool, text, piece, buffer) == expected));
+  CHECK(lines_of(pool, "", 1, 16).empty());
+  CHECK(lines_of(pool, "\n", 1, 16) == std::vector<std::string>{""});
+  CHECK(lines_of(pool, "a\n", 1, 16) == std::vector<std::string>{"a"});
+}
+
+TEST_CASE("a mark that comes in pieces is found, also one that begins again within itself") {
+  weft_test::watchdog const guard("serve_test: read_until");
+  weft::pool pool{{.workers = 1}};
+  pool.run([]() -> task<> {
+    for (std::size_t const size : {std::size_t{1}, std::size_t{3}, std::size_t{100}}) {
+      weft::pipe p;
+      co_await p.writer.write("head: 1\r\n\r\r\n\r\nbody aab aaab tail");
+      p.writer.close();
+      weft::buffered_reader r(p.reader, {.size = size});
+      auto const head = co_await r.read_until("\r\n\r\n");
+      auto const to_aab = co_await r.read_until("aab");
+      auto const again = co_await r.read_until("aab");
+      auto const tail = co_await r.read_until("aab");
+      auto const nothing = co_await r.read_until("aab");
+      if (head != "head: 1\r\n\r" || to_aab != "body " || again != " a" || tail != " tail" || nothing)
+        throw std::logic_error("size " + std::to_string(size));
+    }
+  });
+}
+
+TEST_CASE("a line that is too long is an error before it fills the memory") {
+  weft_test::watchdog const guard("serve_test: long lines");
+  weft::pool pool{{.workers = 2}};
+  CHECK_THROWS_AS(pool.run([]() -> task<> {
+    weft::pipe p;
+    auto write = [&]() -> task<> {
+      std::string const block(10'000, 'x');
+      for (;;) co_await p.writer.write(block);
+    };
+    auto read = [&]() -> task<> {
+      weft::buffered_reader r(p.reader, {.size = 512, .longest = 100'000});
+      static_cast<void>(co_await r.read_line());
+    };
+    co_await weft::when_all(write(), read());
+  }),
+                  std::length_error);
+  // As long as allowed is not too long.
+  auto const line = pool.run([]() -> task<std::optional<std::string>> {
+    weft::pipe p;
+    co_await p.writer.write("12345\n");
+    weft::buffered_reader r(p.reader, {.size = 2, .longest = 5});
+    auto text = co_await r.read_line();
+    co_return text;
+  });
+  CHECK(line == "12345");
+}
+
+TEST_CASE("a buffered reader gives lines and bytes in turn") {
+  weft_test::watchdog const guard("serve_test: lines and bytes");
+  weft::pool pool{{.workers = 1}};
+  pool.run([]() -> task<> {
+    auto both = co_await half_plain::connect();
+    both.peer.send("length 5\n12345rest\nmore");
+    both.peer.shutdown_write();
+    weft::buffered_reader r(both.stream);
+    auto const head = co_await r.read_line();
+    std::string body(5, '\0');
+    static_cast<void>(co_await r.read_exactly(std::as_writable_bytes(std::span(body))));
+    auto const rest = co_await r.read_line();
+    if (head != "length 5" || body != "12345" || rest != "rest") throw std::logic_error(body);
+    if (weft_test::text_of(r.buffered()) != "more") throw std::logic_error("buffered");
+    auto const tail = co_await weft_test::read_all(r);
+    if (tail != "more") throw std::logic_error(tail);
+    bool ended = false;
+    try {
+      static_cast<void>(co_await r.read_exactly(std::as_writable_bytes(std::span(body))));
+    } catch (weft::unexpected_end const& e) {
+      ended = e.received() == 0;
+    }
+    if (!ended) throw std::logic_error("no end");
+  });
+}
+
+TEST_CASE("copy passes a stream on to its end and counts it") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("serve_test: copy");
+  weft::pool pool{{.workers = workers}};
+  std::string const text(1'500'000, 'c');
+  auto const [received, counted] = pool.run([&]() -> task<std::pair<std::string, std::uint64_t>> {
+    weft::pipe in, out;
+    auto write = [&]() -> task<> {
+      co_await in.writer.write(text);
+      in.writer.close();
+    };
+    auto pass_on = [&]() -> task<std::uint64_t> {
+      auto const n = co_await weft::copy(in.reader, out.writer);
+      out.writer.close();
+      co_return n;
+    };
+    auto all = co_await weft::when_all(write(), pass_on(), weft_test::read_all(out.reader));
+    co_return std::pair(std::move(all.third), all.second);
+  });
+  CHECK((received == text));
+  CHECK(counted == text.size());
+}
