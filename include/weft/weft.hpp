@@ -4,6 +4,11 @@
 #include <weft/base/config.hpp>
 #include <weft/base/results.hpp>
 #include <weft/cancel/stop_token.hpp>
+#include <weft/channel/actor.hpp>
+#include <weft/channel/broadcast.hpp>
+#include <weft/channel/channel.hpp>
+#include <weft/channel/oneshot.hpp>
+#include <weft/channel/watch.hpp>
 #include <weft/combine/select.hpp>
 #include <weft/combine/timeout.hpp>
 #include <weft/combine/when_all.hpp>
