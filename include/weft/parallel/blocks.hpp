@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weft/cancel/stop_token.hpp>
+#include <weft/os/clock.hpp>
 #include <weft/parallel/range_split.hpp>
 #include <weft/sched/worker.hpp>
 
@@ -31,15 +32,32 @@ inline constexpr std::size_t wanted_blocks = 256;
 /// Blocks at the most, where the caller asks for short ones: each has a record of some bytes.
 inline constexpr std::size_t most_blocks = std::size_t{1} << 16;
 
-/// Blocks whose length depends on the number of elements alone: at least `least`, at most `most` elements.
-inline blocks fixed_blocks(std::size_t count, std::size_t least, std::size_t most) noexcept {
-  return {count, std::clamp(count / wanted_blocks, least, most)};
+/// Blocks whose length depends on the number of elements alone, `most` elements at the most.
+inline blocks fixed_blocks(std::size_t count, std::size_t most) noexcept {
+  return {count, std::clamp<std::size_t>(count / wanted_blocks, 1, most)};
 }
 
-/// The same, or as the caller asks.
-inline blocks chosen_blocks(std::size_t count, std::size_t least, std::size_t most, loop_options const& o) noexcept {
-  if (o.grain == 0) return fixed_blocks(count, least, most);
-  return {count, std::clamp(std::max(o.grain, count / most_blocks), std::size_t{1}, std::max<std::size_t>(count, 1))};
+/// As the caller asks.
+inline blocks asked_blocks(std::size_t count, loop_options const& o) noexcept {
+  return {count, std::clamp<std::size_t>(std::max(o.grain, count / most_blocks), 1, std::max<std::size_t>(count, 1))};
+}
+
+/// Blocks for such a loop: as the caller asks, or from what is known of its cost here: a microsecond at the least, and a single one
+/// for all where all is too little to be shared.
+template <loop_work Work>
+blocks chosen_blocks(std::size_t count, std::size_t most, loop_options const& o) noexcept {
+  if (o.grain != 0) return asked_blocks(count, o);
+  auto found = fixed_blocks(count, most);
+  worker* const self = current_worker_inline();
+  auto const cost = self ? range_loop<Work>::known_cost(*self) : -1.0f;
+  if (cost < 0) return found;
+  if (cost * static_cast<float>(count) < static_cast<float>(range_loop<Work>::small_loop))
+    return {count, std::max<std::size_t>(count, 1)};
+  constexpr auto microsecond = static_cast<float>(ticks_per_microsecond);
+  auto const least =
+      cost * static_cast<float>(most) <= microsecond ? most : static_cast<std::size_t>(microsecond / cost);
+  found.length = std::max(found.length, std::min(least, most));
+  return found;
 }
 
 /// Runs a loop of blocks: `work` gets ranges of elements, as in run_loop, and makes of each the blocks that begin in it (begun_before).

@@ -4,6 +4,7 @@
 #include <weft/parallel/blocks.hpp>
 #include <weft/parallel/indexed.hpp>
 #include <weft/parallel/prefix_chain.hpp>
+#include <weft/parallel/shared_words.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -48,15 +49,18 @@ class copy_if_work : pinned {
   std::size_t pass(std::size_t k, std::size_t before) {
     constexpr std::size_t at_a_time = 256;
     std::uint8_t chosen[at_a_time];
+    auto in = elements_.from(all_.first(k));
+    auto to = place(before);
     auto const last = all_.last(k);
     for (auto first = all_.first(k); first != last;) {
       auto const here = std::min(at_a_time, last - first);
       std::size_t size = 0;
-      for (std::size_t i = 0; i != here; ++i) {
+      for (std::size_t i = 0; i != here; ++i, in.next()) {
         chosen[size] = static_cast<std::uint8_t>(i);
-        size += wanted(first + i);
+        size += wanted(*in.place());
       }
-      for (std::size_t i = 0; i != size; ++i) put(before++, first + chosen[i]);
+      for (std::size_t i = 0; i != size; ++i, ++to) *to = elements_[first + chosen[i]];
+      before += size;
       first += here;
     }
     return before;
@@ -65,15 +69,15 @@ class copy_if_work : pinned {
   /// Marks what is to be copied of the block, and counts it.
   std::size_t measure(std::size_t k) {
     auto* word = marks_.of_block(k);
-    auto const last = all_.last(k);
+    auto in = elements_.from(all_.first(k));
     std::size_t count = 0;
-    for (auto first = all_.first(k); first != last;) {
-      auto const here = std::min<std::size_t>(64, last - first);
+    for (auto left = all_.last(k) - all_.first(k); left != 0;) {
+      auto const here = std::min<std::size_t>(64, left);
       std::uint64_t bits = 0;
-      for (std::size_t i = 0; i != here; ++i) bits |= static_cast<std::uint64_t>(wanted(first + i)) << i;
+      for (std::size_t i = 0; i != here; ++i, in.next()) bits |= std::uint64_t{wanted(*in.place())} << i;
       *word++ = bits;
       count += static_cast<std::size_t>(std::popcount(bits));
-      first += here;
+      left -= here;
     }
     return count;
   }
@@ -81,7 +85,11 @@ class copy_if_work : pinned {
   std::size_t extend(std::size_t before, std::size_t own) noexcept { return before + own; }
 
   void finish(std::size_t k, std::size_t before) {
-    each_marked(k, [&](std::size_t i) { put(before++, i); });
+    auto to = place(before);
+    each_marked(k, [&](std::size_t i) {
+      *to = elements_[i];
+      ++to;
+    });
   }
 
   /// Calls f(i) for each element of the block that measure has marked.
@@ -95,13 +103,12 @@ class copy_if_work : pinned {
   }
 
  private:
-  std::size_t wanted(std::size_t i) {
-    return static_cast<bool>(std::invoke(predicate_, std::invoke(projection_, elements_[i]))) ? 1 : 0;
+  template <class Element>
+  std::size_t wanted(Element&& element) {
+    return static_cast<bool>(std::invoke(predicate_, std::invoke(projection_, std::forward<Element>(element)))) ? 1 : 0;
   }
 
-  void put(std::size_t to, std::size_t from) {
-    *(out_ + static_cast<std::iter_difference_t<Out>>(to)) = elements_[from];
-  }
+  Out place(std::size_t i) const { return out_ + static_cast<std::iter_difference_t<Out>>(i); }
 
   blocks const& all_;
   indexed<R> const& elements_;
@@ -142,7 +149,8 @@ inline constexpr std::size_t copy_if_block = 4096;
 /// have been called.
 template <std::ranges::forward_range R, std::weakly_incrementable Out, class Projection = std::identity,
           std::indirect_unary_predicate<std::projected<std::ranges::iterator_t<R>, Projection>> Predicate>
-  requires detail::assigned_through<Out, std::ranges::range_reference_t<R>>
+  requires(std::indirectly_copyable<std::ranges::iterator_t<R>, Out> ||
+           detail::writes_bit<Out, std::ranges::range_reference_t<R>>)
 std::ranges::copy_if_result<std::ranges::borrowed_iterator_t<R>, Out> parallel_copy_if(R&& range, Out out,
                                                                                        Predicate predicate,
                                                                                        Projection projection = {},
@@ -150,14 +158,18 @@ std::ranges::copy_if_result<std::ranges::borrowed_iterator_t<R>, Out> parallel_c
   using view = std::remove_reference_t<R>;
   detail::indexed<view> const elements(range);
   auto const end = elements.place(elements.size());
-  auto const all = detail::chosen_blocks(elements.size(), 1, detail::copy_if_block, options);
-  detail::copy_if_work<view, Out, Predicate, Projection> work(all, elements, out, predicate, projection);
-  if constexpr (std::random_access_iterator<Out> && !detail::packed_bits<Out>) {
-    detail::prefix_chain chain(work, all);
-    auto const copied = chain(0, options);
+  using work_type = detail::copy_if_work<view, Out, Predicate, Projection>;
+  if constexpr (std::random_access_iterator<Out> && !detail::gives_bits<Out>) {
+    using chain_type = detail::prefix_chain<work_type>;
+    auto const all = detail::chosen_blocks<chain_type>(elements.size(), detail::copy_if_block, options);
+    work_type work(all, elements, out, predicate, projection);
+    auto const copied = chain_type(work, all)(0, options);
     return {end, out + static_cast<std::iter_difference_t<Out>>(copied)};
   } else {
-    detail::mark_work marking(all, work);
+    using marking_type = detail::mark_work<work_type>;
+    auto const all = detail::chosen_blocks<marking_type>(elements.size(), detail::copy_if_block, options);
+    work_type work(all, elements, out, predicate, projection);
+    marking_type marking(all, work);
     detail::run_blocks(marking, all, options);
     for (std::size_t k = 0; k != all.number(); ++k) work.each_marked(k, [&](std::size_t i) { *out++ = elements[i]; });
     return {end, std::move(out)};
@@ -165,7 +177,8 @@ std::ranges::copy_if_result<std::ranges::borrowed_iterator_t<R>, Out> parallel_c
 }
 template <std::ranges::forward_range R, std::weakly_incrementable Out,
           std::indirect_unary_predicate<std::ranges::iterator_t<R>> Predicate>
-  requires detail::assigned_through<Out, std::ranges::range_reference_t<R>>
+  requires(std::indirectly_copyable<std::ranges::iterator_t<R>, Out> ||
+           detail::writes_bit<Out, std::ranges::range_reference_t<R>>)
 std::ranges::copy_if_result<std::ranges::borrowed_iterator_t<R>, Out> parallel_copy_if(R&& range, Out out,
                                                                                        Predicate predicate,
                                                                                        loop_options options) {

@@ -18,20 +18,6 @@ namespace weft::detail {
 template <class R>
 concept random_access = std::ranges::random_access_range<R> && std::ranges::sized_range<R>;
 
-/// Iterators whose elements share bytes with their neighbours: those of a std::vector<bool>. Parts of such a range are never written
-/// to at the same time.
-template <class I>
-inline constexpr bool packed_bits =
-    std::same_as<I, std::vector<bool>::iterator> || std::same_as<I, std::vector<bool>::const_iterator>;
-
-/// Iterators through which a V can be assigned; those of a std::vector<bool> among them, which C++20's indirectly_writable leaves out.
-template <class I, class V>
-concept assigned_through = std::weakly_incrementable<I> && requires(I& i, V&& value) { *i = static_cast<V&&>(value); };
-
-/// Ranges whose elements can be reordered; std::vector<bool> among them.
-template <class I>
-concept reordered = std::permutable<I> || packed_bits<I>;
-
 /// Places that lie side by side are reached from the first; others are all kept.
 template <std::forward_iterator I>
 class places : pinned {

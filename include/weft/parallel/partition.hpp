@@ -4,6 +4,7 @@
 #include <weft/concurrent/atomic.hpp>
 #include <weft/parallel/blocks.hpp>
 #include <weft/parallel/indexed.hpp>
+#include <weft/parallel/shared_words.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -93,10 +94,11 @@ class partition_work : pinned {
     auto const first = all_.first(k), last = all_.last(k);
     auto* const at = wrong.room_for(last - first);
     auto size = wrong.size();
-    for (auto i = first; i != last; ++i) {
-      at[size] = i;
-      size += static_cast<bool>(std::invoke(predicate_, std::invoke(projection_, elements_[i]))) != Left ? 1 : 0;
-    }
+    auto i = first;
+    elements_.each(first, last, [&](auto&& element) {
+      at[size] = i++;
+      size += static_cast<bool>(std::invoke(predicate_, std::invoke(projection_, element))) != Left ? 1 : 0;
+    });
     wrong.resize(size);
   }
 
@@ -143,26 +145,27 @@ inline constexpr std::size_t partition_block = 1024;
 /// (8 KiB at most) for each steal. Ranges without random access: an iterator for each element. A std::vector<bool>: one thread.
 template <std::ranges::forward_range R, class Projection = std::identity,
           std::indirect_unary_predicate<std::projected<std::ranges::iterator_t<R>, Projection>> Predicate>
-  requires detail::reordered<std::ranges::iterator_t<R>>
+  requires(std::permutable<std::ranges::iterator_t<R>> || detail::gives_bits<std::ranges::iterator_t<R>>)
 std::ranges::borrowed_subrange_t<R> parallel_partition(R&& range, Predicate predicate, Projection projection = {},
                                                        loop_options options = {}) {
   using view = std::remove_reference_t<R>;
-  if constexpr (detail::packed_bits<std::ranges::iterator_t<R>>) {
+  if constexpr (detail::gives_bits<std::ranges::iterator_t<R>>) {
     detail::check_ambient_stop();
     auto const satisfies = [&](auto&& bit) { return std::invoke(predicate, std::invoke(projection, bit)); };
     auto const end = std::ranges::end(range);
     return {std::partition(std::ranges::begin(range), end, satisfies), end};
   } else {
     detail::indexed<view> const elements(range);
-    auto const all = detail::chosen_blocks(elements.size(), 1, detail::partition_block, options);
-    detail::partition_work<view, Predicate, Projection> work(all, elements, predicate, projection);
+    using work_type = detail::partition_work<view, Predicate, Projection>;
+    auto const all = detail::chosen_blocks<work_type>(elements.size(), detail::partition_block, options);
+    work_type work(all, elements, predicate, projection);
     auto left_over = detail::run_blocks(work, all, options);
     auto const middle = work.close(left_over);
     return {elements.place(middle), elements.place(elements.size())};
   }
 }
 template <std::ranges::forward_range R, std::indirect_unary_predicate<std::ranges::iterator_t<R>> Predicate>
-  requires detail::reordered<std::ranges::iterator_t<R>>
+  requires(std::permutable<std::ranges::iterator_t<R>> || detail::gives_bits<std::ranges::iterator_t<R>>)
 std::ranges::borrowed_subrange_t<R> parallel_partition(R&& range, Predicate predicate, loop_options options) {
   return parallel_partition(std::forward<R>(range), std::move(predicate), std::identity{}, options);
 }

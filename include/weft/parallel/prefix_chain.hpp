@@ -37,7 +37,7 @@ concept chained_work =
 
 //                  its prefix comes                taken: pass, which gives the next prefix
 //     nothing ───────────────────────▶ preceded ────────────────────────────────────────▶ finished
-//        │                                 ▲ here_ has both bits: whoever sets the second extends the prefix, for the next block
+//        │                                 ▲ here has both bits: whoever sets the second extends the prefix, for the next block
 //        └── taken: measure ──▶ measured ──┘ its taker finishes it, at once or when it looks again
 //
 //   E1  the measurer's release of measured → the acquire of whoever brings the prefix    own
@@ -56,18 +56,9 @@ class prefix_chain : pinned {
   prefix operator()(prefix first, loop_options const& o) {
     bring(0, std::move(first));
     auto const left = run_blocks(*this, all_, o);
-    // All is measured, so every prefix has come.
+    // Every block has been passed or measured, so every prefix has come.
     for_indices(left.size(), {}, [&](std::size_t i) { work_.finish(left[i], *links_[left[i]].before); });
     return *std::move(links_[number_].before);
-  }
-
-  /// The same, on this thread alone.
-  prefix alone(prefix first) {
-    for (std::size_t k = 0; k != number_; ++k) {
-      check_ambient_stop();
-      first = work_.pass(k, first);
-    }
-    return first;
   }
 
   void run(accumulator& waiting, std::size_t first, std::size_t last) {

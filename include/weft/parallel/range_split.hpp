@@ -55,6 +55,12 @@ class range_loop : pinned {
 
   range_loop(Work& work, std::size_t grain) noexcept : work_(work), grain_(grain) {}
 
+  /// Ticks that an element of such a loop has taken on this worker; negative: not known.
+  [[nodiscard]] static float known_cost(worker& self) noexcept { return self.loops.of(key()).cost; }
+
+  /// What takes less than so many ticks is not worth waking anybody for.
+  static constexpr std::uint64_t small_loop = 6 * ticks_per_microsecond;
+
   void run(worker& self, accumulator& result, std::size_t count) {
     if (grain_ == 0) {
       auto& known = self.loops.of(key());
@@ -73,7 +79,6 @@ class range_loop : pinned {
   }
 
  private:
-  static constexpr std::uint64_t small_loop = 6 * ticks_per_microsecond;
   static constexpr std::uint64_t short_chunk = 10 * ticks_per_microsecond;
   static constexpr std::uint64_t long_chunk = 50 * ticks_per_microsecond;
 

@@ -71,9 +71,21 @@ class reduce_work {
   Each& each_;
 };
 
-template <class T, class Op, class Each>
-T reduce_indices(std::size_t count, T init, Op& op, loop_options const& o, Each each) {
+/// Are these additions of numbers that lie side by side? Then what an element costs is known.
+template <class T, class Op, class R>
+inline constexpr bool cheap_sum = lanes_allowed<T, Op> && std::ranges::contiguous_range<R>;
+
+/// Elements that a cheap sum takes at a time, a microsecond or less: so soon it sees that somebody wants a share.
+inline constexpr std::size_t cheap_chunk = 4096;
+/// So few of them are summed before anybody else is awake.
+inline constexpr std::size_t cheap_alone = 16'384;
+
+enum class cost { unknown, cheap };
+
+template <cost Cost, class T, class Op, class Each>
+T reduce_indices(std::size_t count, T init, Op& op, loop_options o, Each each) {
   reduce_work<T, Op, Each> work(op, each);
+  if (Cost == cost::cheap && o.grain == 0) o.grain = count <= cheap_alone ? cheap_alone : cheap_chunk;
   auto all = run_loop(work, count, o);
   if (!all) return init;
   return static_cast<T>(std::invoke(op, std::move(init), std::move(*all)));
@@ -92,9 +104,10 @@ concept reducing = std::invocable<Op&, T, T> && std::convertible_to<std::invoke_
 template <std::ranges::forward_range R, class T, class Op = std::plus<>>
   requires detail::reducing<Op, T, std::ranges::range_reference_t<R>>
 [[nodiscard]] T parallel_reduce(R&& range, T init, Op op = {}, loop_options options = {}) {
+  constexpr auto cost = detail::cheap_sum<T, Op, R> ? detail::cost::cheap : detail::cost::unknown;
   detail::indexed<std::remove_reference_t<R>> const elements(range);
-  return detail::reduce_indices(elements.size(), std::move(init), op, options,
-                                [&](std::size_t i) -> decltype(auto) { return elements[i]; });
+  return detail::reduce_indices<cost>(elements.size(), std::move(init), op, options,
+                                      [&](std::size_t i) -> decltype(auto) { return elements[i]; });
 }
 template <std::ranges::forward_range R, class T>
 [[nodiscard]] T parallel_reduce(R&& range, T init, loop_options options) {
@@ -106,8 +119,9 @@ template <std::ranges::forward_range R, class T, class Op, class F>
   requires detail::reducing<Op, T, std::invoke_result_t<F&, std::ranges::range_reference_t<R>>>
 [[nodiscard]] T parallel_transform_reduce(R&& range, T init, Op op, F f, loop_options options = {}) {
   detail::indexed<std::remove_reference_t<R>> const elements(range);
-  return detail::reduce_indices(elements.size(), std::move(init), op, options,
-                                [&](std::size_t i) -> decltype(auto) { return std::invoke(f, elements[i]); });
+  return detail::reduce_indices<detail::cost::unknown>(
+      elements.size(), std::move(init), op, options,
+      [&](std::size_t i) -> decltype(auto) { return std::invoke(f, elements[i]); });
 }
 
 }  // namespace weft

@@ -121,10 +121,12 @@ T reduce_reproducibly(blocks const& leaves, T init, Op& op, loop_options const& 
 template <std::ranges::forward_range R, class T, class Op = std::plus<>>
   requires detail::reducing<Op, T, std::ranges::range_reference_t<R>>
 [[nodiscard]] T parallel_reduce(reproducible_t, R&& range, T init, Op op = {}, loop_options options = {}) {
-  constexpr bool cheap = detail::lanes_allowed<T, Op> && std::ranges::contiguous_range<R>;
+  constexpr bool cheap = detail::cheap_sum<T, Op, R>;
   detail::indexed<std::remove_reference_t<R>> const elements(range);
-  auto const leaves = cheap ? detail::fixed_blocks(elements.size(), detail::cheap_leaf, detail::cheap_leaf)
-                            : detail::fixed_blocks(elements.size(), 1, detail::longest_leaf);
+  auto const leaves = cheap ? detail::blocks{elements.size(), detail::cheap_leaf}
+                            : detail::fixed_blocks(elements.size(), detail::longest_leaf);
+  if (cheap && options.grain == 0)
+    options.grain = elements.size() <= detail::cheap_alone ? detail::cheap_alone : detail::cheap_chunk;
   return detail::reduce_reproducibly(leaves, std::move(init), op, options,
                                      [&](std::size_t i) -> decltype(auto) { return elements[i]; });
 }
@@ -139,7 +141,7 @@ template <std::ranges::forward_range R, class T, class Op, class F>
   requires detail::reducing<Op, T, std::invoke_result_t<F&, std::ranges::range_reference_t<R>>>
 [[nodiscard]] T parallel_transform_reduce(reproducible_t, R&& range, T init, Op op, F f, loop_options options = {}) {
   detail::indexed<std::remove_reference_t<R>> const elements(range);
-  auto const leaves = detail::fixed_blocks(elements.size(), 1, detail::longest_leaf);
+  auto const leaves = detail::fixed_blocks(elements.size(), detail::longest_leaf);
   return detail::reduce_reproducibly(leaves, std::move(init), op, options,
                                      [&](std::size_t i) -> decltype(auto) { return std::invoke(f, elements[i]); });
 }

@@ -6,15 +6,17 @@
 #include <weft/parallel/prefix_chain.hpp>
 #include <weft/parallel/reduce.hpp>
 #include <weft/parallel/reproducible.hpp>
+#include <weft/parallel/shared_words.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <functional>
 #include <iterator>
+#include <memory>
 #include <ranges>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace weft {
 
@@ -22,8 +24,9 @@ namespace detail {
 
 /// An op that folds the elements of R into a T, each stage of which Out can hold.
 template <class Op, class T, class R, class Out>
-concept scanning = reducing<Op, T, std::ranges::range_reference_t<R>> && std::copy_constructible<T> &&
-                   std::assignable_from<T&, T> && std::forward_iterator<Out> && assigned_through<Out, T const&>;
+concept scanning =
+    reducing<Op, T, std::ranges::range_reference_t<R>> && std::copy_constructible<T> && std::assignable_from<T&, T> &&
+    std::forward_iterator<Out> && (std::indirectly_writable<Out, T const&> || writes_bit<Out, T const&>);
 
 template <class Op, class R, class Out>
 concept scanning_values = scanning<Op, std::ranges::range_value_t<R>, R, Out> &&
@@ -121,37 +124,13 @@ Out parallel_exclusive_scan(reproducible_t, R&& range, Out out, T init, loop_opt
 
 namespace detail {
 
-/// Where results go, by index, as indexed is where elements come from.
-template <std::forward_iterator Out>
-class output_places : pinned {
- public:
-  output_places(Out out, std::size_t size) : begin_(out), end_(out) {
-    if constexpr (std::random_access_iterator<Out>) {
-      end_ += static_cast<std::iter_difference_t<Out>>(size);
-    } else {
-      places_.reserve(size);
-      for (; size != 0; --size) places_.push_back(end_++);
-    }
-  }
-
-  decltype(auto) operator[](std::size_t i) const {
-    if constexpr (std::random_access_iterator<Out>) return begin_[static_cast<std::iter_difference_t<Out>>(i)];
-    else return *places_[i];
-  }
-  [[nodiscard]] Out end() const { return end_; }
-
-  /// Assigns. A number becomes one of the output's type, as it does in std, but without a warning to those who want them all.
-  template <class T>
-  void put(std::size_t i, T const& value) const {
-    if constexpr (std::is_arithmetic_v<T> && std::is_arithmetic_v<std::iter_value_t<Out>>)
-      (*this)[i] = static_cast<std::iter_value_t<Out>>(value);
-    else (*this)[i] = value;
-  }
-
- private:
-  Out begin_, end_;
-  std::vector<Out> places_;
-};
+/// Assigns a result. A number becomes one of the output's type, as it does in std, but without a warning to those who want them all.
+template <class Out, class T>
+void assign(Out const& place, T const& result) {
+  using value = std::iter_value_t<Out>;
+  if constexpr (std::is_arithmetic_v<T> && std::is_arithmetic_v<value>) *place = static_cast<value>(result);
+  else *place = result;
+}
 
 /// The chain of a scan of elements [skipped, …): prefixes are values, and a block adds the fold of its elements.
 template <scan_kind Kind, grouping Grouping, class T, class Op, class Elements, class Places>
@@ -189,51 +168,62 @@ class scan_work : pinned {
 
  private:
   [[gnu::noinline]] T write(std::size_t k, T const& before) {
-    auto i = all_.first(k) + skipped_;
-    auto const last = all_.last(k) + skipped_;
+    auto const first = all_.first(k), count = all_.last(k) - first;
+    auto in = elements_.from(first + skipped_);
+    auto out = out_.from(first + skipped_);
     if constexpr (lanes_allowed<T, Op>) {
-      return add_in_groups(i, last, before);
+      return add_up(in, out, count, before);
     } else {
       T running(before);
-      for (; i != last; ++i) {
+      for (auto left = count; left != 0; --left) {
         if constexpr (Kind == scan_kind::inclusive) {
-          running = static_cast<T>(std::invoke(op_, std::move(running), elements_[i]));
-          out_.put(i, running);
+          running = static_cast<T>(std::invoke(op_, std::move(running), *in.place()));
+          assign(out.place(), running);
         } else {
-          T next = static_cast<T>(std::invoke(op_, T(running), elements_[i]));
-          out_.put(i, running);
+          T next = static_cast<T>(std::invoke(op_, T(running), *in.place()));
+          assign(out.place(), running);
           running = std::move(next);
         }
+        in.next();
+        out.next();
       }
       return running;
     }
   }
 
-  // The sums within a group need not wait for what comes before it; one addition in a group does.
-  T add_in_groups(std::size_t i, std::size_t last, T before) {
+  // An addition of floating-point numbers takes about four cycles, and each waits for the one before it. So elements are taken in
+  // fours: the sum of four does not wait for what comes before them, and one addition to it is all that the next four wait for.
+  // Integers take one cycle, and no detour. Measured, ns an element in cache, g++ 12 and clang 19: doubles one by one 0.56 and 0.56,
+  // in fours 0.39 and 0.28, in eights 0.39 and 0.34; u32 one by one 0.28 and 0.28, in fours 0.36 and 0.23.
+  template <class In, class To>
+  static T add_up(In in, To out, std::size_t left, T before) {
     using wide = wrapping<T>;
     auto const add = [](wide a, wide b) { return static_cast<wide>(a + b); };
-    constexpr std::size_t group = 8;
+    auto const read = [&in] {
+      auto const element = static_cast<wide>(static_cast<T>(*in.place()));
+      in.next();
+      return element;
+    };
+    auto const write_one = [&](wide& sum, wide element) {
+      auto const next = add(sum, element);
+      assign(out.place(), static_cast<T>(Kind == scan_kind::inclusive ? next : sum));
+      out.next();
+      sum = next;
+    };
     auto running = static_cast<wide>(before);
-    for (; last - i >= group; i += group) {
-      wide v[group];
-      for (std::size_t j = 0; j < group; ++j) v[j] = static_cast<wide>(static_cast<T>(elements_[i + j]));
-      for (std::size_t half = 1; half < group; half *= 2)
-        for (std::size_t j = 0; j < group; ++j)
-          if (j & half) v[j] = add(v[(j | (half - 1)) - half], v[j]);
-      if constexpr (Kind == scan_kind::inclusive) {
-        for (std::size_t j = 0; j < group; ++j) out_.put(i + j, static_cast<T>(add(running, v[j])));
-      } else {
-        out_.put(i, static_cast<T>(running));
-        for (std::size_t j = 1; j < group; ++j) out_.put(i + j, static_cast<T>(add(running, v[j - 1])));
+    if constexpr (std::is_floating_point_v<T>) {
+      for (; left >= 4; left -= 4) {
+        wide const a = read(), b = read(), c = read(), d = read();
+        auto const four = add(add(a, b), add(c, d));
+        auto sum = running;
+        write_one(sum, a);
+        write_one(sum, b);
+        write_one(sum, c);
+        write_one(sum, d);
+        running = add(running, four);
       }
-      running = add(running, v[group - 1]);
     }
-    for (; i != last; ++i) {
-      auto const next = add(running, static_cast<wide>(static_cast<T>(elements_[i])));
-      out_.put(i, static_cast<T>(Kind == scan_kind::inclusive ? next : running));
-      running = next;
-    }
+    for (; left != 0; --left) write_one(running, read());
     return static_cast<T>(running);
   }
 
@@ -244,35 +234,43 @@ class scan_work : pinned {
   Places const& out_;
 };
 
-/// Blocks that stay in a core's own cache between measure and finish.
-inline constexpr std::size_t scan_block = 8192;
+/// Elements in a block of sums: so many that handing over a prefix costs little beside them, at the most what stays in a core's own
+/// cache between measure and finish.
+inline constexpr std::size_t least_sums = 1024, most_sums = 8192;
+/// Of anything else.
+inline constexpr std::size_t most_scanned = 4096;
 
 template <scan_kind Kind, grouping Grouping, class T, class Op, class R, class Out>
-void scan_from(std::size_t skipped, indexed<R> const& elements, output_places<Out> const& places, T init, Op& op,
-               loop_options const& o) {
-  constexpr std::size_t least = lanes_allowed<T, Op> && std::ranges::contiguous_range<R> ? scan_block : 1;
-  constexpr std::size_t most = std::max<std::size_t>(least, 4096);
+void scan_from(std::size_t skipped, indexed<R> const& elements, indexed_output<Out> const& places, T init, Op& op,
+               loop_options options) {
+  using work_type = scan_work<Kind, Grouping, T, Op, indexed<R>, indexed_output<Out>>;
+  constexpr bool cheap = cheap_sum<T, Op, R>;
   auto const count = elements.size() - skipped;
-  auto all = Grouping == grouping::fixed ? fixed_blocks(count, least, most) : chosen_blocks(count, least, most, o);
-  scan_work<Kind, Grouping, T, Op, indexed<R>, output_places<Out>> work(all, skipped, op, elements, places);
-  if (all.number() == 0) return;
-  prefix_chain chain(work, all);
-  if constexpr (packed_bits<Out>) {
-    chain.alone(std::move(init));
-  } else if (all.number() == 1) {
+  if (count == 0) return;
+  blocks all;
+  if (gives_bits<Out>) all = {count, count};
+  else if (Grouping == grouping::free && options.grain != 0) all = asked_blocks(count, options);
+  else if (cheap) all = {count, std::clamp(count / 32, least_sums, most_sums)};
+  else if (Grouping == grouping::fixed) all = fixed_blocks(count, most_scanned);
+  else all = chosen_blocks<prefix_chain<work_type>>(count, most_scanned, options);
+  work_type work(all, skipped, op, elements, places);
+  if (all.number() == 1 && (cheap || gives_bits<Out>)) {
     check_ambient_stop();
     work.finish(0, init);
-  } else {
-    chain(std::move(init), o);
+    return;
   }
+  // Nobody has to find out that a block of sums is about a microsecond.
+  if (cheap && options.grain == 0) options.grain = all.length;
+  prefix_chain chain(work, all);
+  chain(std::move(init), options);
 }
 
 template <scan_kind Kind, grouping Grouping, class R, class Out, class T, class Op>
 Out scan_behind(R& range, Out out, T init, Op& op, loop_options const& o) {
   indexed<R> const elements(range);
-  output_places<Out> const places(std::move(out), elements.size());
+  indexed_output<Out> const places(std::move(out), elements.size());
   scan_from<Kind, Grouping>(0, elements, places, std::move(init), op, o);
-  return places.end();
+  return places.place(elements.size());
 }
 
 template <grouping Grouping, class R, class Out, class Op>
@@ -280,11 +278,11 @@ Out scan_from_first(R& range, Out out, Op& op, loop_options const& o) {
   using value = std::ranges::range_value_t<R>;
   indexed<R> const elements(range);
   if (elements.size() == 0) return out;
-  output_places<Out> const places(std::move(out), elements.size());
+  indexed_output<Out> const places(std::move(out), elements.size());
   value first(elements[0]);
-  places.put(0, first);
+  assign(places.place(0), first);
   scan_from<scan_kind::inclusive, Grouping>(1, elements, places, std::move(first), op, o);
-  return places.end();
+  return places.place(elements.size());
 }
 
 }  // namespace detail

@@ -5,6 +5,7 @@
 #include <weft/parallel/blocks.hpp>
 #include <weft/parallel/for_each.hpp>
 #include <weft/parallel/indexed.hpp>
+#include <weft/parallel/shared_words.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -154,11 +155,11 @@ inline constexpr std::size_t unique_block = 4096;
 template <std::ranges::forward_range R, class Projection = std::identity,
           std::indirect_equivalence_relation<std::projected<std::ranges::iterator_t<R>, Projection>> Equal =
               std::ranges::equal_to>
-  requires detail::reordered<std::ranges::iterator_t<R>>
+  requires(std::permutable<std::ranges::iterator_t<R>> || detail::gives_bits<std::ranges::iterator_t<R>>)
 std::ranges::borrowed_subrange_t<R> parallel_unique(R&& range, Equal equal = {}, Projection projection = {},
                                                     loop_options options = {}) {
   using view = std::remove_reference_t<R>;
-  if constexpr (detail::packed_bits<std::ranges::iterator_t<R>>) {
+  if constexpr (detail::gives_bits<std::ranges::iterator_t<R>>) {
     detail::check_ambient_stop();
     auto const same = [&](auto&& a, auto&& b) {
       return std::invoke(equal, std::invoke(projection, a), std::invoke(projection, b));
@@ -167,21 +168,22 @@ std::ranges::borrowed_subrange_t<R> parallel_unique(R&& range, Equal equal = {},
     return {std::unique(std::ranges::begin(range), end, same), end};
   } else {
     detail::indexed<view> const elements(range);
-    auto const all = detail::chosen_blocks(elements.size(), 1, detail::unique_block, options);
-    detail::unique_work<view, Equal, Projection> work(all, elements, equal, projection);
+    using work_type = detail::unique_work<view, Equal, Projection>;
+    auto const all = detail::chosen_blocks<work_type>(elements.size(), detail::unique_block, options);
+    work_type work(all, elements, equal, projection);
     work.look_at_borders(options);
     detail::run_blocks(work, all, options);
     return {elements.place(work.close()), elements.place(elements.size())};
   }
 }
 template <std::ranges::forward_range R, std::indirect_equivalence_relation<std::ranges::iterator_t<R>> Equal>
-  requires detail::reordered<std::ranges::iterator_t<R>>
+  requires(std::permutable<std::ranges::iterator_t<R>> || detail::gives_bits<std::ranges::iterator_t<R>>)
 std::ranges::borrowed_subrange_t<R> parallel_unique(R&& range, Equal equal, loop_options options) {
   return parallel_unique(std::forward<R>(range), std::move(equal), std::identity{}, options);
 }
 template <std::ranges::forward_range R>
-  requires detail::reordered<std::ranges::iterator_t<R>> &&
-           std::indirect_equivalence_relation<std::ranges::equal_to, std::ranges::iterator_t<R>>
+  requires(std::permutable<std::ranges::iterator_t<R>> || detail::gives_bits<std::ranges::iterator_t<R>>) &&
+          std::indirect_equivalence_relation<std::ranges::equal_to, std::ranges::iterator_t<R>>
 std::ranges::borrowed_subrange_t<R> parallel_unique(R&& range, loop_options options) {
   return parallel_unique(std::forward<R>(range), std::ranges::equal_to{}, std::identity{}, options);
 }
