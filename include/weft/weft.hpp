@@ -21,9 +21,6 @@
 #include <weft/future/spawn.hpp>
 #include <weft/graph/graph.hpp>
 #include <weft/io/address.hpp>
-#include <weft/io/file.hpp>
-#include <weft/io/tcp.hpp>
-#include <weft/io/address.hpp>
 #include <weft/io/buffer.hpp>
 #include <weft/io/dns.hpp>
 #include <weft/io/file.hpp>
