@@ -372,7 +372,7 @@ TEST_CASE("a reproducible scan has the same bits on every number of workers, wit
   std::vector<double> first_restless;
   for (unsigned const workers : {1u, 2u, 3u, 16u}) {
     weft::pool pool{{.workers = workers}};
-    for (std::size_t const grain : {0, 10, 1'000'000}) {
+    for (std::size_t const grain : {0u, 10u, 1'000'000u}) {
       pool.run([&] { parallel_inclusive_scan(reproducible, from, got.begin(), loop_options{.grain = grain}); });
       if (first.empty()) first = got;
       CHECK(got == first);

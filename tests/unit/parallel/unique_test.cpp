@@ -78,7 +78,7 @@ TEST_CASE("the first of each run stays, whatever the size, the grain and the wor
   weft_test::seeded random;
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
-  for (std::uint64_t const mean : {1, 2, 10, 500, 1'000'000}) {
+  for (std::uint64_t const mean : {1u, 2u, 10u, 500u, 1'000'000u}) {
     auto const from = runs(size, mean, random);
     check_unique(pool, from, std::equal_to<>(), {.grain = grain});
     std::vector<std::string> words;
