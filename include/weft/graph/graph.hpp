@@ -318,8 +318,9 @@ class [[nodiscard]] graph_operation {
 ///   g.run();                                                             // a plain call; co_await g.run_async() in a task
 ///   use(c.get());
 ///
-/// An edge goes from a node to one that is added later, so there are no cycles. Nodes that do not depend on each other run at the same time.
-/// A function may give something to await, as in when_all. One thread at a time adds and runs; the graph stays where it is.
+/// An edge goes from a node to one that is added later, so there are no cycles. Nodes that do not depend on each other may run at the same time, and
+/// may run one after the other: those that compute must not wait for each other. A function may give something to await, as in when_all.
+/// One thread at a time adds and runs; the graph stays where it is.
 class graph : detail::pinned {
  public:
   /// Adds f, to be called with the results of its predecessors in each run, once all of them have ended. Each is a node of this graph, whose result

@@ -41,6 +41,8 @@ class [[nodiscard("a pipeline runs when it is given a sink: … | into(sink)")]]
 /// call to call. An item goes from stage to stage on the same worker where it can. Items are moved along; references stay
 /// references: a stage may return one to what outlives the item. Stages are moved in; a source or sink that is an lvalue is borrowed.
 ///
+/// Calls of one pipeline may run at the same time, and may run one after the other: computing ones must not wait for each other.
+///
 /// At most `in_flight` items are between the source's call and the end of the sink's. By itself: twice the sum of the widths, where the source,
 /// the sink and a serial stage count as 1, and a computing stage of width n as n, but no more than there are workers; where
 /// items are found to take less than a microsecond or two, up to 16 travel together, and it is 16 times that. While the

@@ -82,7 +82,7 @@ class pipeline_run : pinned {
   bool run_alone(worker& self) {
     overdue_watch watch(self);
     std::size_t chunk = 1;
-    bool looked_worth = !team_.cost.known();
+    bool looked_worth = true;  // what is known from before is believed
     for (;;) {
       team_.check_stop();
       if (looked_worth && (team_.eager() || (team_.worth_helping() && self.deque.wanted() && !self.deque.has_public())))
