@@ -55,17 +55,15 @@ class hiring {
 
   /// A helper has left, which was there for `stayed` ticks and busy for `busy` of them.
   void left(std::uint64_t now, std::uint64_t stayed, std::uint64_t busy, item_cost const& cost) noexcept {
-    if (busy >= stayed / 2) {
-      pause_ = 0;
-      return;
-    }
+    // The next look comes after a call, so a pause must be short against those, and beside long ones a wake-up costs nothing.
+    auto const longest = cost.is_long() ? millisecond : 5 * millisecond;
+    if (busy >= stayed / 2 || !cost.known() || cost.get() >= static_cast<float>(millisecond)) pause_ = 0;
+    else pause_ = std::clamp(2 * pause_, millisecond / 10, longest);
     closed_at_ = now;
-    // Where items are long, the next look comes late anyway.
-    auto const longest = (cost.is_long() ? 1000 : 5000) * ticks_per_microsecond;
-    pause_ = std::clamp(2 * pause_, 100 * ticks_per_microsecond, longest);
   }
 
  private:
+  static constexpr std::uint64_t millisecond = 1000 * ticks_per_microsecond;
   std::uint64_t pause_ = 0, closed_at_ = 0;
 };
 
