@@ -117,10 +117,16 @@ class graph_core : pinned {
     unsigned steps_ = 0, every_ = 1;
   };
 
-  void add(std::unique_ptr<graph_node> n) {
-    roots_.reserve(nodes_.size() + 1);
+  void add(std::unique_ptr<graph_node> n, std::size_t edges) {
     n->index_ = nodes_.size();
-    nodes_.push_back(std::move(n));
+    if (edges != 0) return nodes_.push_back(std::move(n));
+    roots_.push_back(n.get());
+    try {
+      nodes_.push_back(std::move(n));
+    } catch (...) {
+      roots_.pop_back();
+      throw;
+    }
   }
 
   // ── running: each returns how many nodes have ended here, uncounted ──
@@ -340,9 +346,10 @@ class graph : detail::pinned {
         using kind = detail::node_of<result, std::decay_t<F>, decltype(source_of(predecessors))...>;
         auto made = std::make_unique<kind>(core_, std::forward<F>(f), source_of(predecessors)...);
         kind& n = *made;
-        core_.add(std::move(made));
+        std::size_t edges = 0;
+        n.for_each_edge([&edges](detail::graph_node&, detail::graph_edge&) { ++edges; });
+        core_.add(std::move(made), edges);
         n.for_each_edge([&n](detail::graph_node& before, detail::graph_edge& e) { before.link(e, n); });
-        if (n.predecessors_ == 0) core_.roots_.push_back(&n);  // reserved: cannot fail
         return node<result>(n);
       }
     }
