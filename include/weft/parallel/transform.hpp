@@ -129,9 +129,11 @@ std::ranges::copy_result<std::ranges::borrowed_iterator_t<R>, O> parallel_copy(R
   detail::indexed_output<O> const places(out, count);
   detail::for_chunks_written(out, count, options, [&](std::size_t first, std::size_t last) {
     // Where the places lie side by side, the library knows the fastest way, which may be a copy of bytes or of words.
-    if constexpr (detail::gives_bits<std::ranges::iterator_t<R>> && detail::gives_bits<O>) {
+    using iterator = std::ranges::iterator_t<R>;
+    if constexpr (detail::tells_bit<iterator> && detail::tells_bit<O>) {
       std::copy(elements.place(first), elements.place(last), places.place(first));
-    } else if constexpr (std::random_access_iterator<std::ranges::iterator_t<R>> && std::random_access_iterator<O>) {
+    } else if constexpr (std::random_access_iterator<iterator> && std::random_access_iterator<O> &&
+                         !detail::gives_bits<O>) {
       std::ranges::copy(elements.place(first), elements.place(last), places.place(first));
     } else {
       auto in = elements.from(first);
@@ -150,9 +152,10 @@ std::ranges::borrowed_iterator_t<R> parallel_fill(R&& range, T const& value, loo
   std::conditional_t<std::is_copy_constructible_v<T>, T, T const&> const kept = value;
   detail::indexed<std::remove_reference_t<R>> const elements(range);
   detail::for_chunks_written(elements.place(0), elements.size(), options, [&](std::size_t first, std::size_t last) {
-    if constexpr (detail::gives_bits<std::ranges::iterator_t<R>> && detail::tells_bit<std::ranges::iterator_t<R>>)
+    using iterator = std::ranges::iterator_t<R>;
+    if constexpr (detail::tells_bit<iterator>)
       std::fill(elements.place(first), elements.place(last), static_cast<bool>(kept));
-    else if constexpr (std::random_access_iterator<std::ranges::iterator_t<R>>)
+    else if constexpr (std::random_access_iterator<iterator> && !detail::gives_bits<iterator>)
       std::ranges::fill(elements.place(first), elements.place(last), kept);
     else elements.each(first, last, [&kept](auto&& e) { e = kept; });
   });
