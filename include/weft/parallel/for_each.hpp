@@ -25,7 +25,7 @@ template <class Each>
 void for_indices(std::size_t count, loop_options const& o, Each each) {
   for_chunks(count, o, [&each](std::size_t first, std::size_t last) {
     chunk_local<Each, std::size_t> call = each;
-    for (auto i = first; i != last; ++i) call(i);
+    for (auto i = first; i < last; ++i) call(i);
   });
 }
 
@@ -61,9 +61,10 @@ void parallel_for(First first, Last last, Body&& body, loop_options options = {}
   auto const count = static_cast<std::size_t>(static_cast<wide>(static_cast<wide>(to) - static_cast<wide>(from)));
   detail::for_chunks(count, options, [&body, from](std::size_t begin, std::size_t end) {
     detail::chunk_local<std::remove_reference_t<Body>, index> call = body;
-    auto i = static_cast<wide>(static_cast<wide>(from) + static_cast<wide>(begin));
-    auto const stop = static_cast<wide>(static_cast<wide>(from) + static_cast<wide>(end));
-    for (; i != stop; ++i) std::invoke(call, static_cast<index>(i));
+    // Counted in the index's own type, so that the compiler knows that it does not wrap around inside a chunk.
+    auto i = static_cast<index>(static_cast<wide>(static_cast<wide>(from) + static_cast<wide>(begin)));
+    auto const stop = static_cast<index>(static_cast<wide>(static_cast<wide>(from) + static_cast<wide>(end)));
+    for (; i < stop; ++i) std::invoke(call, static_cast<index>(i));
   });
 }
 
