@@ -96,7 +96,7 @@ class buffered_reader {
     if (begin_ == end_ && !into.empty()) {
       if (into.size() >= options_.size) co_return co_await stream_.read(into);  // no detour for large pieces
       bool const more = co_await fill();
-      if (!more) co_return 0;
+      if (!more) co_return std::size_t{0};
     }
     auto const n = std::min(into.size(), end_ - begin_);
     if (n != 0) std::memcpy(into.data(), buffer_.get() + begin_, n);

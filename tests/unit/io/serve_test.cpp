@@ -223,8 +223,8 @@ TEST_CASE("lines are the same in pieces of every size and through buffers of eve
   weft::pool pool{{.workers = 2}};
   std::string const text = "one\ntwo\r\n\n\r\nfi\rve\n" + std::string(3000, 'x') + "\nlast";
   std::vector<std::string> const expected{"one", "two", "", "", "fi\rve", std::string(3000, 'x'), "last"};
-  for (std::size_t const piece : {1, 2, 3, 7, 1000, 100'000})
-    for (std::size_t const buffer : {1, 2, 5, 64, 16384}) CHECK((lines_of(pool, text, piece, buffer) == expected));
+  for (std::size_t const piece : {1u, 2u, 3u, 7u, 1000u, 100'000u})
+    for (std::size_t const buffer : {1u, 2u, 5u, 64u, 16384u}) CHECK((lines_of(pool, text, piece, buffer) == expected));
   CHECK(lines_of(pool, "", 1, 16).empty());
   CHECK(lines_of(pool, "\n", 1, 16) == std::vector<std::string>{""});
   CHECK(lines_of(pool, "a\n", 1, 16) == std::vector<std::string>{"a"});

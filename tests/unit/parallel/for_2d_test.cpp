@@ -58,8 +58,8 @@ TEST_CASE("every place of a grid is visited once, whatever its shape, the grain 
         wrong += std::to_string(rows) + " by " + std::to_string(columns) + ", grain " + std::to_string(grain) + "; ";
     }
   };
-  for (std::size_t const rows : {0, 1, 2, 31, 32, 33, 65})
-    for (std::size_t const columns : {0, 1, 2, 63, 64, 65, 129, 200}) check(rows, columns);
+  for (std::size_t const rows : {0u, 1u, 2u, 31u, 32u, 33u, 65u})
+    for (std::size_t const columns : {0u, 1u, 2u, 63u, 64u, 65u, 129u, 200u}) check(rows, columns);
   check(1, 3000);
   check(3000, 1);
   check(700, 3);
