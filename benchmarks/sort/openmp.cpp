@@ -30,7 +30,6 @@ struct with_team : with_workers {
                     with);
   nth_element_cases([](auto& values, auto nth) { __gnu_parallel::nth_element(values.begin(), nth, values.end()); },
                     with);
-  merge_cases([](auto... ranges_and_out) { __gnu_parallel::merge(ranges_and_out...); }, with);
   return true;
 }();
 
