@@ -1,7 +1,7 @@
 # cmake -P cmake/check.cmake: configures, builds and runs every test.
 #
 # Before -P, all optional: -DBUILD_DIR=build/check, -DBUILD_TYPE=Debug, -DCOMPILER=clang++-19,
-# -DSANITIZE=address,undefined, -DWERROR=ON, -DTEST_ARGS="-L unit" (for ctest).
+# -DSANITIZE=address,undefined, -DWERROR=ON, -DBENCHMARKS=OFF, -DTEST_ARGS="-L unit" (for ctest).
 cmake_minimum_required(VERSION 3.24)
 include("${CMAKE_CURRENT_LIST_DIR}/steps.cmake")
 
@@ -12,6 +12,9 @@ cmake_path(ABSOLUTE_PATH BUILD_DIR BASE_DIRECTORY "${root}")
 if(NOT BUILD_TYPE)
   set(BUILD_TYPE Debug)
 endif()
+if(NOT DEFINED BENCHMARKS)
+  set(BENCHMARKS ON)
+endif()
 if(COMPILER)
   set(compiler "-DCMAKE_CXX_COMPILER=${COMPILER}")
 endif()
@@ -19,7 +22,7 @@ separate_arguments(TEST_ARGS UNIX_COMMAND "${TEST_ARGS}")
 
 configure("${BUILD_DIR}" ${compiler} -DCMAKE_BUILD_TYPE=${BUILD_TYPE} -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
   "-DWEFT_SANITIZE=${SANITIZE}" "-DWEFT_WERROR=${WERROR}"
-  -DWEFT_BUILD_TESTS=ON -DWEFT_BUILD_EXAMPLES=ON -DWEFT_BUILD_BENCHMARKS=ON)
+  -DWEFT_BUILD_TESTS=ON -DWEFT_BUILD_EXAMPLES=ON -DWEFT_BUILD_BENCHMARKS=${BENCHMARKS})
 
 file(STRINGS "${BUILD_DIR}/CMakeCache.txt" left_out REGEX "^WEFT_LEFT_OUT:INTERNAL=.")
 if(left_out)
