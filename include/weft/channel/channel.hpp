@@ -63,7 +63,9 @@ class channel : detail::pinned {
   {
     return detail::send_operation<T, T>(*this, T(v));
   }
-  [[nodiscard]] auto send(std::reference_wrapper<T> v) noexcept {
+  // A template, so that a T alone does not become a reference to itself.
+  template <std::same_as<std::reference_wrapper<T>> Borrowed>
+  [[nodiscard]] auto send(Borrowed v) noexcept {
     return detail::send_operation<T, T*>(*this, &v.get());
   }
 
