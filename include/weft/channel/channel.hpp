@@ -101,6 +101,7 @@ class channel : detail::pinned {
 
   /// Whether close has been called, at some moment during the call; messages may be left.
   [[nodiscard]] bool is_closed() const noexcept {
+    // acquire: close, so that what was written before it is seen.
     return (state_.load(detail::memory_order_acquire) & closed_bit) != 0;
   }
   /// Messages that are kept, at some moment during the call.

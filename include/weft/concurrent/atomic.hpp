@@ -14,6 +14,7 @@
 
 namespace weft::detail {
 
+// The names alone: what an order pairs with stands where it is used.
 using std::memory_order_acq_rel;
 using std::memory_order_acquire;
 using std::memory_order_relaxed;
@@ -31,6 +32,7 @@ using std::memory_order_seq_cst;
   if ((state & 15) == 0) ::sched_yield();
 }
 
+/// The orders that stand here are the defaults of std::atomic; each call says its own.
 template <class T>
 class atomic : public std::atomic<T> {
   using base = std::atomic<T>;

@@ -54,6 +54,7 @@ class ready_ring : pinned {
 
   /// Any thread. Copies the older half, at most `most` items, into `out`; returns how many are now the caller's.
   std::size_t steal(T* out, std::size_t most) noexcept {
+    // acquire: other thieves, and the owner, who have moved it.
     auto head = head_.load(memory_order_acquire);
     for (;;) {
       auto const tail = tail_.load(memory_order_acquire);  // acquire: E1.
@@ -69,6 +70,7 @@ class ready_ring : pinned {
 
   /// Any thread. A seq_cst look, for the sleeper's second one (E3).
   [[nodiscard]] bool empty() const noexcept {
+    // sleep E1: a sleeper looks after it has announced itself, a producer moves the tail before it looks for sleepers.
     return tail_.load(memory_order_seq_cst) == head_.load(memory_order_seq_cst);
   }
 

@@ -132,6 +132,7 @@ class split_deque : pinned {
 
   /// Takes the oldest public item.
   stolen steal(T*& item) noexcept {
+    // acquire: E1, for one that finds nothing and goes by what it has seen.
     auto seen = ends_.load(memory_order_acquire);
     if (head_of(seen) >= split_of(seen)) {
       // Relaxed look first: many thieves would otherwise write this line in turns.
@@ -151,6 +152,7 @@ class split_deque : pinned {
 
   /// A sleeper's second look (E3).
   [[nodiscard]] bool looks_stealable() const noexcept {
+    // E3.
     auto const e = ends_.load(memory_order_seq_cst);
     return head_of(e) < split_of(e);
   }

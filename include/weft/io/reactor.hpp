@@ -52,6 +52,7 @@ class reactor : pinned {
 
   explicit reactor(scheduler& home) : home_(home) {}
 
+  // acquire: the destructor of the reactor, below.
   bool usable() const noexcept { return alive_.load(memory_order_acquire) && of_this_process(); }
   bool of_this_process() const noexcept { return generation_ == fork_generation.load(std::memory_order_relaxed); }
 

@@ -51,9 +51,11 @@ class idle_set : pinned {
   [[nodiscard]] unsigned searching() const noexcept { return field(word_.load(memory_order_relaxed), searching_one); }
   /// Those in seats included. E1: a waker looks for sleepers.
   [[nodiscard]] unsigned sleeping() const noexcept {
+    // E1.
     auto const word = word_.load(memory_order_seq_cst);
     return field(word, sleeping_one) + field(word, seated_one);
   }
+  // E1: as sleeping.
   [[nodiscard]] unsigned seated() const noexcept { return field(word_.load(memory_order_seq_cst), seated_one); }
 
   void begin_search() noexcept { word_.fetch_add(searching_one, memory_order_seq_cst); }  // E1.
@@ -151,6 +153,7 @@ class idle_set : pinned {
   /// Any sleeper, left asleep: somebody to nudge. A hint.
   [[nodiscard]] int some_sleeper() const noexcept {
     for (unsigned w = 0; w < claimable_.size(); ++w)
+      // seq_cst: the bit was set before the sleeper looked at the clock; who moved the clock looks here after that.
       if (auto const bits = claimable_[w].load(memory_order_seq_cst))
         return static_cast<int>(w * 64) + std::countr_zero(bits);
     return nobody;

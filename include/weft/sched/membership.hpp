@@ -119,6 +119,7 @@ inline worker* scheduler::enter_external() {
   // No core has two: a sleeper is kept asleep meanwhile. Never the last one, nor the one that watches the clock.
   auto held = held_.load(memory_order_relaxed);
   if (held + 1 < size_ && held_.compare_exchange_strong(held, held + 1, memory_order_relaxed)) {
+    // seq_cst: keep_time.
     auto const watcher = timekeeper_.load(memory_order_seq_cst);
     auto const sleeper = idle.hold_sleeper(watcher == idle_set::nobody ? 0 : 1, watcher);
     if (sleeper == idle_set::nobody) {
@@ -166,6 +167,7 @@ inline void scheduler::leave_external(worker& self) noexcept {
 // With threads_lock_ held.
 inline void scheduler::count_threads() noexcept {
   auto const surplus = static_cast<int>(running_) - static_cast<int>(blocked_) - static_cast<int>(size_);
+  // seq_cst: E of begin_blocking; read by notify_work, share and leave_search after they have made work visible.
   surplus_.store(surplus, memory_order_seq_cst);
 }
 
@@ -299,6 +301,7 @@ inline void scheduler::root_started(worker* self) {
   require_this_process();
   // seq_cst, both: the closer sees the count, or we see the closer.
   plain_roots_started_.fetch_add(1, memory_order_seq_cst);
+  // seq_cst: with the count above, and shut_down.
   if (closing_.load(memory_order_seq_cst)) {
     root_ended(nullptr);
     throw std::logic_error("weft::pool: nothing can be started on a pool that has been shut down");
@@ -309,6 +312,7 @@ inline void scheduler::root_started(worker* self) {
 // closer when it goes to sleep; a plain thread tells it here.
 inline void scheduler::root_ended(worker* self) noexcept {
   if (self && &self->home == this && self->kind != worker_kind::external) {
+    // release: all_roots_ended.
     self->roots_ended.store(self->roots_ended.load(memory_order_relaxed) + 1, memory_order_release);
   } else {
     // seq_cst: with closing_, see below.
@@ -324,12 +328,14 @@ inline bool scheduler::all_roots_ended() const noexcept {
   // seq_cst, after closing_ was set: a worker that announced its sleep without seeing closing_ did so before this look, which
   // therefore sees what it counted; one that announces later sees closing_ and notifies.
   static_cast<void>(idle.hungry());
+  // seq_cst: root_ended, after closing_ was set.
   std::uint64_t started = 0, ended = plain_roots_ended_.load(memory_order_seq_cst);
   auto const count = worker_count();
   for (unsigned i = 0; i < count; ++i)
     ended += worker_at(i).roots_ended.load(memory_order_acquire);  // acquire: root_ended.
   started = plain_roots_started_.load(memory_order_seq_cst);
   auto const later_count = worker_count();
+  // acquire: root_started.
   for (unsigned i = 0; i < later_count; ++i) started += worker_at(i).roots_started.load(memory_order_acquire);
   return started == ended;
 }

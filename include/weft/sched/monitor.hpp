@@ -59,6 +59,7 @@ inline void scheduler::monitor() noexcept {
   using std::chrono::milliseconds;
   constexpr auto shortest = milliseconds(1), longest = milliseconds(4);
   constexpr int most_calm = 12;
+  // seq_cst, here and below: shut_down sets it, then unparks.
   while (!exiting_.load(memory_order_seq_cst)) {
     auto tick = shortest;
     for (int calm = 0; calm != most_calm;) {

@@ -221,6 +221,7 @@ inline job* scheduler::find_anywhere(worker& self) noexcept {
 
 // Every look is seq_cst: the sleeper's second look of E1.
 inline bool scheduler::work_visible() const noexcept {
+  // sleep E1: inject.
   if (injected_.load(memory_order_seq_cst) != 0) return true;
   auto const count = worker_count();
   for (unsigned i = 0; i < count; ++i) {
