@@ -56,11 +56,11 @@ class atomic : public std::atomic<T> {
   }
   template <class U>
   T fetch_add(U value, std::memory_order order = memory_order_seq_cst) noexcept {
-    return maybe_yield(), base::fetch_add(value, order);
+    return maybe_yield(), base::fetch_add(static_cast<typename base::difference_type>(value), order);
   }
   template <class U>
   T fetch_sub(U value, std::memory_order order = memory_order_seq_cst) noexcept {
-    return maybe_yield(), base::fetch_sub(value, order);
+    return maybe_yield(), base::fetch_sub(static_cast<typename base::difference_type>(value), order);
   }
   T fetch_or(T value, std::memory_order order = memory_order_seq_cst) noexcept {
     return maybe_yield(), base::fetch_or(value, order);
