@@ -57,7 +57,7 @@ C numbers(std::size_t size) {
   return C(v.begin(), v.end());
 }
 
-int squared(int v) { return v * v % 1009; }
+int squared(int v) { return v % 1009 * (v % 1009); }
 
 /// transform, copy, fill and generate from In to Out give what std::ranges gives.
 template <class In, class Out>
