@@ -13,7 +13,7 @@ if(WEFT_SANITIZE)
     -fsanitize=${sanitizers} -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1
     # GCC takes what a sanitizer inserts for uses of the uninitialized.
     $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
-  if("undefined" IN_LIST WEFT_SANITIZE)
+  if(WEFT_SANITIZE MATCHES undefined)
     # To look at an object's type it opens a pipe, and reports the object where a test has used up the descriptors.
     target_compile_options(weft_strict INTERFACE -fno-sanitize=vptr)
   endif()
