@@ -2,8 +2,6 @@
 
 #include "loop/problem.hpp"
 
-#include <concepts>
-
 namespace {
 
 using namespace bench::loop;
@@ -12,13 +10,8 @@ template <class Problem>
 void with_openmp(benchmark::State& state) {
   Problem problem;
   bench::measure_with_team(state, [&problem] {
-    if constexpr (std::same_as<Problem, triangular>) {
-#pragma omp parallel for schedule(dynamic, 32)
-      for (std::size_t i = 0; i < Problem::size; ++i) problem.body(i);
-    } else {
 #pragma omp parallel for schedule(static)
-      for (std::size_t i = 0; i < Problem::size; ++i) problem.body(i);
-    }
+    for (std::size_t i = 0; i < Problem::size; ++i) problem.body(i);
     benchmark::ClobberMemory();
   });
   problem.check(state.iterations());
@@ -27,6 +20,5 @@ BENCHMARK(with_openmp<tiny<10>>)->Name("loop_10/OpenMP")->Apply(bench::each_work
 BENCHMARK(with_openmp<tiny<1000>>)->Name("loop_1000/OpenMP")->Apply(bench::each_worker_count);
 BENCHMARK(with_openmp<saxpy>)->Name("saxpy_1M/OpenMP")->Apply(bench::each_worker_count);
 BENCHMARK(with_openmp<compute>)->Name("compute_1M/OpenMP")->Apply(bench::each_worker_count);
-BENCHMARK(with_openmp<triangular>)->Name("triangular_5000/OpenMP")->Apply(bench::each_worker_count);
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Loops over indices: too small to be shared, bound by memory, uneven, and of plain computing.
+// Loops over indices: too small to be shared, bound by memory, and of plain computing.
 // bench_smoke: --benchmark_filter=/(weft|serial)
 #pragma once
 
@@ -46,8 +46,8 @@ inline std::uint64_t mix(std::uint64_t x) noexcept {
   return x * 0x9E3779B97F4A7C15u;
 }
 
-/// Steps of dependent computing for each index, as many as Rounds says.
-template <std::size_t Size, auto Rounds>
+/// Eight steps of dependent computing for each index.
+template <std::size_t Size>
 class computing {
  public:
   static constexpr std::size_t size = Size;
@@ -68,7 +68,7 @@ class computing {
  private:
   std::uint64_t value(std::size_t i) const noexcept {
     std::uint64_t x = seed_ + i;
-    for (std::size_t round = 0; round < Rounds(i); ++round) x = mix(x + round);
+    for (std::size_t round = 0; round < 8; ++round) x = mix(x + round);
     return x;
   }
 
@@ -76,7 +76,6 @@ class computing {
   std::vector<std::uint64_t> results_ = std::vector<std::uint64_t>(size);
 };
 
-using compute = computing<1'000'000, [](std::size_t) { return std::size_t{8}; }>;
-using triangular = computing<5'000, [](std::size_t i) { return i; }>;
+using compute = computing<1'000'000>;
 
 }  // namespace bench::loop

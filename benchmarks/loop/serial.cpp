@@ -18,6 +18,5 @@ BENCHMARK(with_serial<tiny<10>>)->Name("loop_10/serial")->UseRealTime();
 BENCHMARK(with_serial<tiny<1000>>)->Name("loop_1000/serial")->UseRealTime();
 BENCHMARK(with_serial<saxpy>)->Name("saxpy_1M/serial")->UseRealTime();
 BENCHMARK(with_serial<compute>)->Name("compute_1M/serial")->UseRealTime();
-BENCHMARK(with_serial<triangular>)->Name("triangular_5000/serial")->UseRealTime();
 
 }  // namespace

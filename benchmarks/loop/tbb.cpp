@@ -25,6 +25,5 @@ BENCHMARK(with_tbb<tiny<10>>)->Name("loop_10/TBB")->Apply(bench::each_worker_cou
 BENCHMARK(with_tbb<tiny<1000>>)->Name("loop_1000/TBB")->Apply(bench::each_worker_count);
 BENCHMARK(with_tbb<saxpy>)->Name("saxpy_1M/TBB")->Apply(bench::each_worker_count);
 BENCHMARK(with_tbb<compute>)->Name("compute_1M/TBB")->Apply(bench::each_worker_count);
-BENCHMARK(with_tbb<triangular>)->Name("triangular_5000/TBB")->Apply(bench::each_worker_count);
 
 }  // namespace

@@ -20,6 +20,5 @@ BENCHMARK(with_weft<tiny<10>>)->Name("loop_10/weft")->Apply(bench::each_worker_c
 BENCHMARK(with_weft<tiny<1000>>)->Name("loop_1000/weft")->Apply(bench::each_worker_count);
 BENCHMARK(with_weft<saxpy>)->Name("saxpy_1M/weft")->Apply(bench::each_worker_count);
 BENCHMARK(with_weft<compute>)->Name("compute_1M/weft")->Apply(bench::each_worker_count);
-BENCHMARK(with_weft<triangular>)->Name("triangular_5000/weft")->Apply(bench::each_worker_count);
 
 }  // namespace

@@ -62,20 +62,17 @@ class range_loop : pinned {
   static constexpr std::uint64_t small_loop = 6 * ticks_per_microsecond;
 
   void run(worker& self, accumulator& result, std::size_t count) {
+    std::size_t first = 0;
     if (grain_ == 0) {
       auto& known = self.loops.of(key());
       if (known.cost >= 0 && known.cost * static_cast<float>(count) < static_cast<float>(small_loop)) {
         check_stop(self);
-        // The clock costs as much as a few bodies: it is looked at now and then.
-        if (++known.untimed % 16 != 0) return work_.run(result, 0, count);
-        auto const begun = ticks();
-        work_.run(result, 0, count);
-        self.loops.of(key()).cost = static_cast<float>(ticks() - begun) / static_cast<float>(count);
-        return;
+        first = ++known.untimed % 16 == 0 ? run_small(self, result, 0, count) : run_tiny(self, result, count);
+        if (first == count) return;
       }
     }
     overdue_watch watch(self);
-    run_range(self, watch, result, 0, count);
+    run_range(self, watch, result, first, count);
   }
 
  private:
@@ -85,6 +82,46 @@ class range_loop : pinned {
   static void const* key() noexcept {
     static char const of_this_body = 0;
     return &of_this_body;
+  }
+
+  // A loop that has been small so far is not shared, unless an element turns out to take long. Both give where they have stopped:
+  // at `count`, or where the others are to be shared.
+
+  /// With one look at the clock, which costs as much as a few bodies: if any loop here looked a moment ago, the first element has
+  /// taken less than that.
+  std::size_t run_tiny(worker& self, accumulator& result, std::size_t count) {
+    run_chunk(result, 0, 1);
+    if (count == 1) return count;
+    auto const now = ticks();
+    auto const before = std::exchange(self.loops.seen, now);
+    if (count > 64 || now - before > small_loop) [[unlikely]]
+      return run_small(self, result, 1, count);
+    run_chunk(result, 1, count);
+    return count;
+  }
+
+  /// Measured as a whole.
+  std::size_t run_small(worker& self, accumulator& result, std::size_t first, std::size_t count) {
+    auto const begun = ticks(), all = count - first;
+    auto before = begun;
+    for (std::size_t step = 1;;) {
+      run_chunk(result, first, first + step);
+      first += step;
+      auto const now = ticks();
+      auto const took = now - std::exchange(before, now);
+      self.loops.seen = now;
+      if (first == count || took > small_loop) {
+        auto const [time, elements] = first == count ? std::pair(now - begun, all) : std::pair(took, step);
+        self.loops.of(key()).cost = static_cast<float>(time) / static_cast<float>(elements);
+        return first;
+      }
+      step = std::min(64 * step, count - first);
+    }
+  }
+
+  /// Apart from all else, so that the compiler makes the body's loop once, and sees it alone.
+  [[gnu::noinline]] void run_chunk(accumulator& result, std::size_t first, std::size_t last) {
+    work_.run(result, first, last);
   }
 
   [[nodiscard]] bool over() const noexcept {
@@ -160,6 +197,7 @@ class range_loop : pinned {
     auto const all = last - first;
     std::uint64_t spent = 0;
     std::size_t done = 0;
+    auto now = ticks();
     std::size_t chunk = grain_ != 0 ? grain_ : 1;
     // After a failure anywhere, what is left ends as if it were done: the failure itself is thrown by whoever joins it.
     while (first != last && !over()) {
@@ -178,22 +216,21 @@ class range_loop : pinned {
           return far.join(self, watch, result);
         }
       }
-      auto const here = std::min(chunk, last - first);
-      if (grain_ != 0) {
-        work_.run(result, first, first + here);
-        watch.look(ticks());
-      } else {
-        auto const begun = ticks();
-        work_.run(result, first, first + here);
-        auto const ended = ticks();
-        auto const took = ended - begun;
-        watch.look(ended);
-        spent += took;
-        if (took < short_chunk) chunk *= 2;
-        else if (took > long_chunk && chunk > 1) chunk /= 2;
-      }
+      // No more than a part of what is left at a time: who comes late still finds some, and elements that cost more than those before
+      // hold up nobody for long.
+      auto const left = last - first;
+      auto const here = grain_ != 0 ? std::min(grain_, left)
+                                    : std::min({chunk, left, std::max({left / 4, chunk / 8, std::size_t{1}})});
+      run_chunk(result, first, first + here);
+      auto const ended = ticks();
+      watch.look(ended);
+      auto const took = ended - std::exchange(now, ended);
+      spent += took;
       done += here;
       first += here;
+      if (grain_ != 0) continue;
+      if (took > long_chunk) chunk = std::max<std::size_t>(here / 2, 1);
+      else if (took < short_chunk && here == chunk) chunk *= 2;
     }
     if (grain_ == 0 && done == all) self.loops.of(key()).cost = static_cast<float>(spent) / static_cast<float>(done);
   }

@@ -59,6 +59,8 @@ class loop_memory {
     std::uint32_t untimed = 0;  // runs since it was measured
   };
 
+  std::uint64_t seen = 0;  ///< ticks: when a small loop looked at the clock last
+
   /// The entry of this body; cost < 0: not known.
   [[nodiscard]] entry& of(void const* body) noexcept {
     entry& e = entries_[index(body)];

@@ -7,13 +7,17 @@
 #include <weft/base/config.hpp>
 #include <weft/cancel/stop_token.hpp>
 #include <weft/coro/run.hpp>
+#include <weft/parallel/for_each.hpp>
 #include <weft/parallel/range_split.hpp>
 #include <weft/sched/pool.hpp>
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <limits>
+#include <mutex>
+#include <set>
 #include <stdexcept>
 #include <thread>
 #include <type_traits>
@@ -178,4 +182,26 @@ TEST_CASE("the same body is found again by its cost, and still covers loops of o
     });
     CHECK(covers(pieces, count));
   }
+}
+
+TEST_CASE("a loop that was small a hundred times is shared at once when its elements take long") {
+  auto const count = GENERATE(as<std::size_t>(), 8, 100);
+  weft_test::watchdog const guard("range_split_test: elements that take longer than before");
+  weft::pool pool{{.workers = 2}};
+  auto elements = [&pool, count, threads = std::set<std::thread::id>{},
+                   lock = std::mutex{}](std::chrono::milliseconds each) mutable {
+    threads.clear();
+    pool.run([&] {
+      weft::parallel_for(std::size_t{0}, count, [&](std::size_t) {
+        if (each.count() == 0) return;
+        std::this_thread::sleep_for(each);
+        std::lock_guard const guarded(lock);
+        threads.insert(std::this_thread::get_id());
+      });
+    });
+    return threads.size();
+  };
+  for (int i = 0; i < 103; ++i) elements(std::chrono::milliseconds(0));
+  // More than two where the monitor has replaced one that sleeps.
+  CHECK(elements(std::chrono::milliseconds(600 / count)) >= 2);
 }
