@@ -5,6 +5,7 @@
 #include <weft/base/utility.hpp>
 #include <weft/cancel/stop_token.hpp>
 #include <weft/concurrent/atomic.hpp>
+#include <weft/os/clock.hpp>
 #include <weft/sched/nested.hpp>
 #include <weft/sched/scheduler.hpp>
 
@@ -28,6 +29,35 @@ namespace weft::detail {
 // item there descends from it. Whoever took an item from a thief's deque has acquired all that the thief did before it published
 // the item; if the thief still shows the number of the awaited job then, the item was published during that job. If not, it
 // goes back to its owner. A thief that itself waits shows who has what it waits for, which descends from the job as well.
+/// How long a waiter looks for something to help with before it blocks. Longer than the chunk of a loop, between two of which its thief
+/// gives something away: a waiter that blocks gives its place to a spare, and once it is awake again there is a thread too many. Not that
+/// long where ready jobs wait, which a waiter does not run.
+class join_patience {
+ public:
+  explicit join_patience(scheduler const& home) noexcept : home_(home) {}
+
+  void helped() noexcept {
+    looks_ = 0;
+    since_ = ticks();
+  }
+
+  /// After each vain look.
+  [[nodiscard]] bool over() noexcept {
+    relax();
+    constexpr unsigned step = small_capacities ? 50 : 64;
+    constexpr std::uint64_t most = 150 * ticks_per_microsecond, with_ready_jobs = 30 * ticks_per_microsecond;
+    if (++looks_ % step != 0) return false;
+    if constexpr (small_capacities) return true;
+    auto const waited = ticks() - since_;
+    return waited > most || (waited > with_ready_jobs && home_.ready_jobs_wait());
+  }
+
+ private:
+  scheduler const& home_;
+  unsigned looks_ = 0;
+  std::uint64_t since_ = ticks();
+};
+
 /// A job that a plain frame forks and joins. Derived classes provide the body.
 class forked : public job, pinned {
  public:
@@ -133,20 +163,19 @@ inline bool forked::help(worker& self, holder who) noexcept {
 }
 
 [[gnu::noinline]] inline bool forked::wait(worker& self) noexcept {
-  constexpr int spins_before_park = small_capacities ? 50 : 2000;
   auto const slot = self.deque.mark() - 1;
   self.home.idle.begin_join();
   std::uint64_t s = 0;
-  for (int spin = 0; spin < spins_before_park; ++spin) {
+  join_patience patience(self.home);
+  do {
     s = state_.load(memory_order_acquire);  // acquire: E1, E2.
     if (s & (done | returned)) break;
     holder const who{s >> holder_shift};
     // release: whoever reads it and then our `running` sees which job this wait belongs to.
     if (who && self.waiting_for.load(memory_order_relaxed) != who.word)
       self.waiting_for.store(who.word, memory_order_release);
-    if (who && help(self, who)) spin = 0;
-    relax();
-  }
+    if (who && help(self, who)) patience.helped();
+  } while (!patience.over());
   self.home.idle.end_join();
   if (!(s & (done | returned))) {
     s = state_.fetch_or(waiting_bit, memory_order_acq_rel);  // release: E3. acquire: E2.

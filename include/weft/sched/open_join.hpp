@@ -67,16 +67,15 @@ class open_join : pinned {
 
   /// The waiter, whose deque is as it was before the first job. Returns when all have ended.
   void wait(worker& self) noexcept {
-    constexpr int spins_before_park = small_capacities ? 50 : 2000;
     if (ended()) return;
     self.home.idle.begin_join();
     bool all = false;
-    for (int spin = 0; spin < spins_before_park; ++spin) {
+    join_patience patience(self.home);
+    do {
       all = ended();
       if (all) break;
-      if (help_someone(self)) spin = 0;
-      relax();
-    }
+      if (help_someone(self)) patience.helped();
+    } while (!patience.over());
     self.home.idle.end_join();
     if (!all) {
       block_worker(self, [&](clock::time_point deadline) {
