@@ -52,6 +52,11 @@ class ready_ring : pinned {
     return nullptr;
   }
 
+  /// Owner. What pop() may give after `steps` others; where there are fewer, any former item, or null. A hint.
+  [[nodiscard]] T ahead(std::size_t steps) const noexcept {
+    return slots_[(head_.load(memory_order_relaxed) + steps) % Capacity].load(memory_order_relaxed);
+  }
+
   /// Any thread. Copies the older half, at most `most` items, into `out`; returns how many are now the caller's.
   std::size_t steal(T* out, std::size_t most) noexcept {
     // acquire: other thieves, and the owner, who have moved it.

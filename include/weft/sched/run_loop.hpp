@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <utility>
 
 namespace weft::detail {
@@ -120,27 +122,30 @@ inline void scheduler::poll_timers(worker& self) noexcept {
 // One for us, and a fair share of the others into our ring.
 inline job* scheduler::take_injected(worker& self) noexcept {
   if (injected_.load(memory_order_relaxed) == 0) return nullptr;
-  std::size_t extra = 0;
-  ready_job* first = nullptr;
+  std::array<ready_job*, 1 + worker::ring_capacity / 2> taken;
+  std::size_t got;
   {
     small_lock const guard(injection_lock_);
     auto const count = injected_.load(memory_order_relaxed);
     if (count == 0) return nullptr;
-    first = injection_.pop();
     auto const room = worker::ring_capacity / 2 - std::min(worker::ring_capacity / 2, self.ring.size());
-    auto const share = std::min((count - 1) / size_, room);
-    for (; extra < share; ++extra) {
-      ready_job* const j = injection_.pop();
-      if (!self.ring.push(j)) {  // cannot be: the room was counted, and only we fill it
-        injection_.push(j);
-        break;
-      }
-    }
+    got = injection_.pop(taken.data(), 1 + std::min((count - 1) / size_, room));
     // sleep E1: work_visible reads it.
-    injected_.store(count - 1 - extra, memory_order_seq_cst);
+    injected_.store(count - got, memory_order_seq_cst);
   }
-  if (extra != 0) notify_work();
-  return first;
+  if (got == 1) return taken[0];
+  // The room was counted, and only we fill it.
+  for (std::size_t i = 1; i < got; ++i)
+    if (!self.ring.push(taken[i])) inject(taken[i]);
+  notify_work();
+  return taken[0];
+}
+
+// A job that has waited long is in nobody's cache.
+inline void scheduler::prefetch(ready_job const* later) noexcept {
+  constexpr std::uintptr_t line = 64, most = 3;
+  auto const begin = reinterpret_cast<std::uintptr_t>(later);
+  for (std::uintptr_t i = 0; i != most; ++i) __builtin_prefetch(reinterpret_cast<void const*>(begin + i * line), 1);
 }
 
 inline job* scheduler::find_local(worker& self) noexcept {
@@ -164,7 +169,10 @@ inline job* scheduler::find_local(worker& self) noexcept {
     }
   }
   self.lifo_streak = 0;
-  if (job* const j = self.ring.pop()) return j;
+  if (job* const j = self.ring.pop()) {
+    prefetch(self.ring.ahead(2));
+    return j;
+  }
   // acquire: from its waker.
   if (job* const j = self.lifo.exchange(nullptr, memory_order_acquire)) return j;
   return take_injected(self);

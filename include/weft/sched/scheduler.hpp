@@ -4,7 +4,7 @@
 #include <weft/base/utility.hpp>
 #include <weft/cancel/stop_token.hpp>
 #include <weft/concurrent/atomic.hpp>
-#include <weft/concurrent/intrusive.hpp>
+#include <weft/concurrent/backlog.hpp>
 #include <weft/concurrent/mutex.hpp>
 #include <weft/concurrent/parking.hpp>
 #include <weft/os/affinity.hpp>
@@ -210,6 +210,7 @@ class scheduler : pinned {
   job* take_ready_of_others(worker& self, unsigned start) noexcept;
   job* take_woken_of_others(worker& self, unsigned start) noexcept;
   job* take_injected(worker& self) noexcept;
+  static void prefetch(ready_job const* later) noexcept;
   void run_job(worker& self, job* j) noexcept;
   void run_taken(worker& self, job* j) noexcept;
   bool sleep(worker& self) noexcept;
@@ -241,8 +242,8 @@ class scheduler : pinned {
   atomic<unsigned> held_{0};  // sleepers kept asleep for plain threads that have joined in
 
   alignas(cache_line) small_mutex injection_lock_;
-  intrusive_queue<ready_job, &ready_job::next_ready> injection_;  // guarded by injection_lock_
-  atomic<std::size_t> injected_{0};                               // its length
+  backlog<ready_job, &ready_job::next_ready> injection_;  // guarded by injection_lock_
+  atomic<std::size_t> injected_{0};                       // its length
 
   alignas(cache_line) atomic<driver*> driver_{nullptr};
   atomic<int> timekeeper_{idle_set::nobody};  // the sleeper that watches the driver's deadline
