@@ -8,6 +8,7 @@
 #include <weft/parallel/sort_radix.hpp>
 #include <weft/parallel/sort_sample.hpp>
 #include <weft/parallel/sort_serial.hpp>
+#include <weft/parallel/sort_strings.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -34,6 +35,8 @@ void sort_array(T* data, std::size_t size, Comp& comp, Proj& proj, loop_options 
   if constexpr (sorted_by_number<T, Comp, Proj>) {
     using rank = rank_of<T, Comp, Proj>;
     radix_sort<T, rank>(rank(proj), size, options).run(data, size);
+  } else if constexpr (sorted_by_characters<T, Comp, Proj>) {
+    string_sort<T, Comp, Proj>(proj, size, options).run(data, size);
   } else {
     order_by<Comp, Proj> less(comp, proj);
     if constexpr (cheap_value<T>) sample_sort<T, order_by<Comp, Proj>>(less, size, options).run(data, size);
@@ -66,13 +69,14 @@ void sort_random_access(I first, I last, Comp& comp, Proj& proj, loop_options co
 /// thread, done on return; comp and proj are called from several threads at a time. options.grain: pieces of at most so many elements
 /// are not shared.
 ///
-/// Complexity: O(n log n) comparisons, swaps and moves for every input, O(n) where it is sorted or falls; O(n) without any comparison where
-/// elements of at most 32 bytes are trivially copyable, proj is nothing or a data member, what it gives is arithmetic, and comp is the
-/// standard's less or greater. Memory: at most an eighth of the range and 256 KiB for each worker; without it, slower.
+/// Complexity: O(n log n) comparisons, swaps and moves for every input, O(n) where it is sorted or falls. Where comp is the standard's less
+/// or greater and proj is nothing or a data member: O(n) without any comparison if that is arithmetic and elements are trivially copyable
+/// and of at most 32 bytes; if it is a std::string or string_view, most characters are looked at eight at a time, and once.
+/// Memory: at most an eighth of the range, and up to 1 MiB for each worker; where there is none, none, and slower.
 /// Throws what comp, proj or a move threw, weft::stopped where the ambient stop token asks for it between two pieces: each element is
 /// then in the range exactly once, in any order (a value is lost where a move fails, and so does the move back).
 /// Unlike std::ranges::sort: needs a random access range whose elements can be seen from other threads.
-/// Source: see sort_radix.hpp, sort_sample.hpp, sort_quick.hpp.
+/// Source: see sort_radix.hpp, sort_sample.hpp, sort_strings.hpp and sort_quick.hpp.
 template <std::ranges::random_access_range R, class Comp = std::ranges::less, class Proj = std::identity>
   requires std::sortable<std::ranges::iterator_t<R>, Comp, Proj>
 std::ranges::borrowed_iterator_t<R> parallel_sort(R&& range, Comp comp = {}, Proj proj = {},

@@ -23,10 +23,10 @@ namespace weft::detail {
 enum class equal_buckets { no, yes };
 
 /// Splitters as an implicit tree. Buckets in order: those below the first splitter, [equal to it,] those between it and the next, …
-template <class Key, class Less, class KeyOf>
+template <class Key, class Less, class KeyOf, int Levels = 7>
 class splitter_tree {
  public:
-  static constexpr int levels = 7;
+  static constexpr int levels = Levels;
   static constexpr std::size_t leaves = std::size_t{1} << levels;
 
   splitter_tree(Less& less, KeyOf const& key_of) noexcept : less_(less), key_of_(key_of) {}

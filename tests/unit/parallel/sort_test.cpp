@@ -494,9 +494,9 @@ TEST_CASE("a stop ends a sort with every element in its range") {
       std::atomic<std::int64_t> left{after};
       std::atomic<bool> asked{false};
       auto const slow_once = [&](std::uint32_t a, std::uint32_t b) {
-        if (left.fetch_sub(1) == 0) {
+        if (left.fetch_sub(1) <= 0) {
           asked = true;
-          // Until the stop has arrived.
+          // Until the stop has arrived: no worker gets to the end meanwhile.
           while (!weft::this_task::stop_token().stop_requested()) std::this_thread::yield();
         }
         return a < b;
