@@ -9,9 +9,15 @@
 #include <weft/channel/channel.hpp>
 #include <weft/channel/oneshot.hpp>
 #include <weft/channel/watch.hpp>
+#include <weft/combine/outcome.hpp>
+#include <weft/combine/race.hpp>
+#include <weft/combine/retry.hpp>
 #include <weft/combine/select.hpp>
+#include <weft/combine/shield.hpp>
 #include <weft/combine/timeout.hpp>
 #include <weft/combine/when_all.hpp>
+#include <weft/combine/when_all_settled.hpp>
+#include <weft/combine/when_any.hpp>
 #include <weft/coro/blocking.hpp>
 #include <weft/coro/concepts.hpp>
 #include <weft/coro/run.hpp>

@@ -23,6 +23,9 @@ namespace weft::detail {
 
 class sibling_group;
 
+/// Which end decides a group: then the others are asked to stop, and those that have not begun never do.
+enum class decided_by { failure, end, success, nothing };
+
 /// One of several: a coroutine that has not begun, or something that its derived class knows how to begin. Can be moved until it
 /// has joined a group.
 class sibling : public ready_job, public completion {
@@ -30,9 +33,11 @@ class sibling : public ready_job, public completion {
   /// Begins on the calling worker. A coroutine to go on with, or null: it has computed and ended.
   using begin_function = std::coroutine_handle<> (*)(sibling*) noexcept;
 
-  explicit sibling(std::coroutine_handle<> task) noexcept
-      : ready_job(&sibling::act_as_job), completion(&sibling::end_in_task), task_(task) {}
-  explicit sibling(begin_function begin) noexcept : sibling(std::coroutine_handle<>{}) { begin_ = begin; }
+  sibling(std::coroutine_handle<> task, completion::function ended) noexcept
+      : ready_job(&sibling::act_as_job), completion(ended), task_(task) {}
+  sibling(begin_function begin, completion::function ended) noexcept : sibling(std::coroutine_handle<>{}, ended) {
+    begin_ = begin;
+  }
   sibling(sibling const&) = delete;
   sibling& operator=(sibling const&) = delete;
 
@@ -45,12 +50,14 @@ class sibling : public ready_job, public completion {
  protected:
   sibling_group& group() const noexcept { return *group_; }
 
+  template <decided_by D>
+  static std::coroutine_handle<> end_in_task(completion* c, promise_base& ended) noexcept;
+
   std::coroutine_handle<> task_;
 
  private:
   friend class sibling_group;
   static void act_as_job(job* j, worker& self, job_order order) noexcept;
-  static std::coroutine_handle<> end_in_task(completion* c, promise_base& ended) noexcept;
 
   // Set when they are needed.
   begin_function begin_;  // where there is no task_
@@ -62,7 +69,9 @@ class sibling : public ready_job, public completion {
 //   remaining_   siblings whose end has not been counted. A run of siblings, each gone on with by the worker that ended the one
 //                before, is counted once, at its end; a run of all of them is not counted at all: nobody else is there.
 //
-//   E1  count's release → the last count's acquire   results, and everything else that siblings wrote
+//   verdict_     nobody ──▶ a failure, replaced by later ones (decided_by::success alone) ──▶ decided, for good
+//
+//   E1  count's release → the last count's acquire   results, verdict_, and everything else that siblings wrote
 //
 // Who may take the next sibling: whoever holds the end of one looks whether the live top of its own deque *is* the next one. A task
 // may end on another worker than it began on; there the next is not on top, and the two meet in remaining_. A stale
@@ -70,10 +79,7 @@ class sibling : public ready_job, public completion {
 /// What siblings share: lives in the awaiter of the parent.
 class sibling_group : pinned {
  public:
-  /// What the first failure does to the others.
-  enum class on_failure { stop_others, nothing };
-
-  sibling_group(std::uint32_t count, on_failure policy) noexcept : count_(count), policy_(policy), remaining_(count) {}
+  explicit sibling_group(std::uint32_t count) noexcept : count_(count), remaining_(count) {}
   ~sibling_group() {
     if (parent_) stop_.~stop_state();
   }
@@ -98,17 +104,30 @@ class sibling_group : pinned {
     return transfer(self, go_on(self, first));
   }
 
-  /// By a sibling that has failed, before its end is counted.
+  /// By a sibling that has given a value, or failed, before its end is counted.
+  template <decided_by D>
+  void gave_value(sibling& s) noexcept {
+    if constexpr (D == decided_by::end || D == decided_by::success) decide(s);
+  }
+  template <decided_by D>
   void failed(sibling& s) noexcept {
-    sibling* none = nullptr;
-    // release → await_resume's acquire through remaining_.
-    if (first_failure_.compare_exchange_strong(none, &s, memory_order_release, memory_order_relaxed) &&
-        policy_ == on_failure::stop_others)
-      stop_.request_stop();
+    if constexpr (D == decided_by::failure) {
+      decide(s);
+    } else if constexpr (D == decided_by::end) {
+      // Where the parent has been asked to stop, others may still give a value that was there before.
+      if (!stop_.stop_requested()) decide(s);
+    } else if constexpr (D == decided_by::success) {
+      auto seen = verdict_.load(memory_order_relaxed);
+      while ((seen & decided_bit) == 0 &&
+             !verdict_.compare_exchange_weak(seen, address(s), memory_order_relaxed, memory_order_relaxed)) {
+      }
+    }
   }
 
-  /// After all have ended; null: none failed.
-  [[nodiscard]] sibling* first_failure() const noexcept { return first_failure_.load(memory_order_relaxed); }
+  /// After all have ended: who has decided; null: nobody.
+  [[nodiscard]] sibling* decider() const noexcept { return decided() ? noted() : nullptr; }
+  /// After all have ended, of a group that only a success decides, and none has: who failed last.
+  [[nodiscard]] sibling* last_failure() const noexcept { return noted(); }
 
  private:
   friend class sibling;
@@ -137,9 +156,26 @@ class sibling_group : pinned {
       self.home.submit(&s);
   }
 
-  // Null: it has ended, or is left out because another has failed.
+  static constexpr std::uintptr_t decided_bit = 1;  // beside an address
+  static std::uintptr_t address(sibling& s) noexcept { return reinterpret_cast<std::uintptr_t>(&s); }
+  [[nodiscard]] bool decided() const noexcept { return (verdict_.load(memory_order_relaxed) & decided_bit) != 0; }
+  [[nodiscard]] sibling* noted() const noexcept {
+    return reinterpret_cast<sibling*>(verdict_.load(memory_order_relaxed) & ~decided_bit);
+  }
+
+  void decide(sibling& s) noexcept {
+    auto seen = verdict_.load(memory_order_relaxed);
+    while ((seen & decided_bit) == 0) {
+      if (verdict_.compare_exchange_weak(seen, address(s) | decided_bit, memory_order_relaxed, memory_order_relaxed)) {
+        stop_.request_stop();
+        return;
+      }
+    }
+  }
+
+  // Null: it has ended, or is left out because the group is decided.
   std::coroutine_handle<> begin(sibling& s) noexcept {
-    if (first_failure_.load(memory_order_relaxed) != nullptr && policy_ == on_failure::stop_others) [[unlikely]]
+    if (decided()) [[unlikely]]
       return {};
     return s.task_ ? s.task_ : s.begin_(&s);
   }
@@ -177,9 +213,8 @@ class sibling_group : pinned {
   }
 
   std::uint32_t const count_;
-  on_failure const policy_;
   atomic<std::uint32_t> remaining_;
-  atomic<sibling*> first_failure_{nullptr};
+  atomic<std::uintptr_t> verdict_{0};
   std::coroutine_handle<> parent_;  // null: not entered yet
   context* outer_;
   context context_;
@@ -194,26 +229,30 @@ inline void sibling::act_as_job(job* j, worker& self, job_order order) noexcept 
   resume(self, me.group_->go_on(self, me));
 }
 
-inline std::coroutine_handle<> sibling::end_in_task(completion* c, promise_base& ended) noexcept {
+template <decided_by D>
+std::coroutine_handle<> sibling::end_in_task(completion* c, promise_base& ended) noexcept {
   auto& me = *static_cast<sibling*>(c);
   if (ended.failed()) [[unlikely]]
-    me.group_->failed(me);
+    me.group_->failed<D>(me);
+  else me.group_->gave_value<D>(me);
   worker& self = *current_worker_inline();
   return transfer(self, me.group_->ended(self, me));
 }
 
 /// A sibling that runs X: a callable or something to await.
-template <class X>
+template <class X, decided_by D>
 class sibling_of : public sibling {
  public:
   using result = result_of<X>;
 
   explicit sibling_of(X&& x) noexcept(std::is_nothrow_move_constructible_v<X>)
-      : sibling(&sibling_of::begin_this), work_(std::move(x)) {}
+      : sibling(&sibling_of::begin_this, &sibling::end_in_task<D>), work_(std::move(x)) {}
   sibling_of(sibling_of&& other) noexcept(std::is_nothrow_move_constructible_v<X>)
-      : sibling(&sibling_of::begin_this), work_(std::move(other.work_)) {}
+      : sibling(&sibling_of::begin_this, &sibling::end_in_task<D>), work_(std::move(other.work_)) {}
 
-  /// After all have ended, and none has failed.
+  /// After all have ended, of one that has begun.
+  [[nodiscard]] bool has_failed() noexcept { return early_failure_ || slot().has_failure(); }
+  /// After all have ended, of one that has not failed.
   result take() { return slot().take(); }
   /// After all have ended, of one that has failed.
   [[nodiscard]] std::exception_ptr take_failure() noexcept {
@@ -238,7 +277,7 @@ class sibling_of : public sibling {
         me.early_failure_ = std::current_exception();
       }
       if (!me.made_) {
-        me.group().failed(me);
+        me.group().template failed<D>(me);
         return {};
       }
       auto const h = task_access::handle(*me.made_);
@@ -246,7 +285,8 @@ class sibling_of : public sibling {
       return h;
     } else {
       settle_with(me.slot_, [&me]() -> decltype(auto) { return me.work_.run_now(); });
-      if (me.slot_.has_failure()) me.group().failed(me);
+      if (me.slot_.has_failure()) me.group().template failed<D>(me);
+      else me.group().template gave_value<D>(me);
       return {};
     }
   }
@@ -258,15 +298,15 @@ class sibling_of : public sibling {
 };
 
 /// A task needs nothing made: its coroutine is entered as it is.
-template <class T>
-class sibling_of<task<T>> : public sibling {
+template <class T, decided_by D>
+class sibling_of<task<T>, D> : public sibling {
  public:
   using result = T;
 
-  explicit sibling_of(task<T>&& t) noexcept : sibling(task_access::release(t)) {
+  explicit sibling_of(task<T>&& t) noexcept : sibling(task_access::release(t), &sibling::end_in_task<D>) {
     WEFT_ASSERT(task_, "a task is awaited once: this one has been moved from or awaited already");
   }
-  sibling_of(sibling_of&& other) noexcept : sibling(std::exchange(other.task_, {})) {}
+  sibling_of(sibling_of&& other) noexcept : sibling(std::exchange(other.task_, {}), &sibling::end_in_task<D>) {}
   ~sibling_of() {
     if (task_) task_.destroy();
   }
@@ -276,6 +316,7 @@ class sibling_of<task<T>> : public sibling {
     promise().complete_with(*this, group.ambient());
   }
 
+  [[nodiscard]] bool has_failed() noexcept { return promise().result.has_failure(); }
   T take() { return promise().result.take(); }
   [[nodiscard]] std::exception_ptr take_failure() noexcept { return promise().result.take_failure(); }
 
