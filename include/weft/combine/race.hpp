@@ -22,7 +22,7 @@ namespace detail {
 /// What a race gives: what all give, or their common type, or a variant.
 template <class... R>
 struct race_result {
-  using type = std::variant<typename alternative<R>::type...>;
+  using type = std::variant<storable_t<R>...>;
 };
 template <class R, class... Same>
   requires(std::is_same_v<R, Same> && ...)
@@ -37,7 +37,7 @@ struct race_result<R, Others...> {
 
 /// Has T been made by race_result's last resort?
 template <class T, class... R>
-inline constexpr bool is_variant_of = std::is_same_v<T, std::variant<typename alternative<R>::type...>>;
+inline constexpr bool is_variant_of = std::is_same_v<T, std::variant<storable_t<R>...>>;
 
 template <class... X>
 class [[nodiscard]] race_operation : public sibling_pack<decided_by::success, X...> {

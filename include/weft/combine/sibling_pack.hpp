@@ -10,6 +10,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <new>
 #include <ranges>
@@ -19,6 +20,18 @@
 #include <vector>
 
 namespace weft::detail {
+
+/// What can be kept in a container or a variant: nothing is weft::unit, a reference a std::reference_wrapper.
+template <class T>
+struct storable {
+  using type = unit_if_void<std::remove_cv_t<std::remove_reference_t<T>>>;
+};
+template <class T>
+struct storable<T&> {
+  using type = std::reference_wrapper<T>;
+};
+template <class T>
+using storable_t = typename storable<T>::type;
 
 /// What a sibling gave, where a value is needed.
 template <class S>

@@ -39,7 +39,7 @@ class [[nodiscard]] when_all_operation : public sibling_pack<decided_by::failure
 template <class X>
 class when_all_range_awaiter : public sibling_range<decided_by::failure, X> {
  public:
-  using result = std::vector<unit_if_void<result_of<X>>>;
+  using result = std::vector<storable_t<result_of<X>>>;
   using sibling_range<decided_by::failure, X>::sibling_range;
 
   result await_resume() {
@@ -57,7 +57,8 @@ class when_all_range_awaiter : public sibling_range<decided_by::failure, X> {
 /// co_await when_all(x...);             2 to 16 awaitables and callables, mixed freely; each is moved in
 /// co_await when_all(range_of_x);       any number of one kind
 ///   completes   when all have ended; the first begins here at once, the others here or on idle workers
-///   result      results<…>, an aggregate: `auto [a, b] = co_await when_all(x, y);`, or a std::vector, in order; void is weft::unit
+///   result      results<…>, an aggregate: `auto [a, b] = co_await when_all(x, y);`, or a std::vector, in order; void is weft::unit,
+///               and a reference stays one, in a vector as a std::reference_wrapper
 ///   on error    the first failure stops the others, and is thrown when all have ended; those that have not begun never do.
 ///               Where every failure matters: when_all_settled
 ///   on stop     goes on: the children inherit the stop, and their weft::stopped is the failure

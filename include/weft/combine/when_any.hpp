@@ -9,7 +9,6 @@
 
 #include <cstddef>
 #include <exception>
-#include <functional>
 #include <ranges>
 #include <stdexcept>
 #include <type_traits>
@@ -28,16 +27,6 @@ struct any_result {
 
 namespace detail {
 
-/// What a variant can hold of it: nothing is weft::unit, a reference a std::reference_wrapper.
-template <class T>
-struct alternative {
-  using type = unit_if_void<std::remove_cv_t<std::remove_reference_t<T>>>;
-};
-template <class T>
-struct alternative<T&> {
-  using type = std::reference_wrapper<T>;
-};
-
 /// Where nobody has decided, because the parent was asked to stop: a failure, if there is one, else weft::stopped.
 class undecided {
  public:
@@ -54,7 +43,7 @@ class undecided {
 
 template <class... X>
 class [[nodiscard]] when_any_operation : public sibling_pack<decided_by::end, X...> {
-  using value = std::variant<typename alternative<result_of<X>>::type...>;
+  using value = std::variant<storable_t<result_of<X>>...>;
 
  public:
   using result = any_result<value>;

@@ -16,6 +16,7 @@
 #include <weft/future/spawn.hpp>
 #include <weft/parallel/fork_join.hpp>
 #include <weft/sched/pool.hpp>
+#include <weft/sync/event.hpp>
 
 #include <array>
 #include <atomic>
@@ -78,6 +79,8 @@ static_assert(std::same_as<awaited<decltype(when_all(nothing(), [] {}))>, weft::
 static_assert(std::same_as<awaited<decltype(when_all(std::declval<task<int&>>(), now(1)))>, weft::results<int&, int>>);
 static_assert(std::same_as<awaited<decltype(when_all(std::declval<std::vector<task<int>>>()))>, std::vector<int>>);
 static_assert(std::same_as<awaited<decltype(when_all(std::declval<std::vector<task<>>>()))>, std::vector<weft::unit>>);
+static_assert(std::same_as<awaited<decltype(when_all(std::declval<std::vector<task<int&>>>()))>,
+                           std::vector<std::reference_wrapper<int>>>);
 static_assert(std::is_move_constructible_v<decltype(when_all(now(1), now(2)))>);
 
 TEST_CASE("when_all gives all results in order, of tasks, functions, futures and other awaitables alike") {
@@ -356,6 +359,55 @@ TEST_CASE("a range may be of functions, of futures, of another container or a vi
 TEST_CASE("an empty range of tasks that give nothing ends at once") {
   weft::pool pool{{.workers = 1}};
   CHECK(pool.run(all_of(std::vector<task<>>())).empty());
+}
+
+TEST_CASE("a range of tasks that give references gives references") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("when_all_test: a range of references");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  int a = 1, b = 2;
+  pool.run([&]() -> task<> {
+    std::vector<task<int&>> tasks;
+    tasks.push_back(reference(a));
+    tasks.push_back(reference(b));
+    auto operation = when_all(std::move(tasks));
+    auto const both = co_await std::move(operation);
+    both[0].get() = 10;
+    both[1].get() = 20;
+  });
+  CHECK(a == 10);
+  CHECK(b == 20);
+}
+
+TEST_CASE("when_all gives nothing before the last has ended, in whatever order they end") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("when_all_test: the last");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  bool const right = pool.run([]() -> task<bool> {
+    weft::event first, second;
+    std::atomic<int> begun{0};
+    std::atomic<bool> complete{false};
+    auto waits = [&begun](weft::event& e, int v) -> task<int> {
+      ++begun;
+      co_await e.wait();
+      co_return v;
+    };
+    auto all = [&]() -> task<int> {
+      auto [a, b] = co_await when_all(waits(first, 1), waits(second, 2));
+      complete = true;
+      co_return a + 10 * b;
+    };
+    auto sum = weft::spawn(all);
+    while (begun != 2) co_await weft::this_task::yield();
+    second.set();
+    for (int turn = 0; turn < 20; ++turn) co_await weft::this_task::yield();
+    bool const too_early = complete;
+    first.set();
+    co_return co_await std::move(sum) == 21 && !too_early;
+  });
+  CHECK(right);
 }
 
 TEST_CASE("callables of an lvalue range are copied, as those of a pack are") {

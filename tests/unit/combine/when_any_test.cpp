@@ -374,8 +374,8 @@ TEST_CASE("many that finish at the same moment: one is first, all have ended, no
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
   auto const seed = random();
-  int const rounds = weft::detail::small_capacities ? 100 : 400;
-  int const wrong = pool.run([seed, rounds]() -> task<int> {
+  int const wrong = pool.run([seed]() -> task<int> {
+    constexpr int rounds = weft::detail::small_capacities ? 100 : 400;
     int wrong_ones = 0;
     auto s = seed;
     for (int i = 0; i < rounds; ++i) {
