@@ -20,7 +20,14 @@ weft::task<> all_verbs() {
     s.spawn(weft::this_task::checkpoint());
   };
   co_await weft::with_scope(std::move(body));
-  static_cast<void>(one + two);
+  auto const first = co_await weft::when_any(weft::sleep_for(1h), weft::blocking(f), weft::this_task::yield());
+  auto [how, other] = co_await weft::when_all_settled(weft::sleep_for(1ms), weft::blocking(f));
+  int const raced = co_await weft::race(weft::blocking(f), [f] { return weft::blocking(f); });
+  int const shielded = co_await weft::shield(weft::blocking(f));
+  int const retried = co_await weft::retry({}, [f] { return weft::blocking(f); });
+  static_cast<void>(first.index);
+  static_cast<void>(how.has_value() && other.value() == 1);
+  static_cast<void>(one + two + raced + shielded + retried);
   static_cast<void>(nothing);
 }
 
