@@ -88,30 +88,28 @@ class stop_state : pinned {
 
   /// True: this call was the first. It returns when all callbacks have been called.
   bool request_stop() noexcept {
-    asking now{.thread = this_thread_identity(), .running = nullptr, .gone = false};
     lock_.lock();
     if (requested_.load(memory_order_relaxed)) {
       lock_.unlock();
       return false;
     }
     requested_.store(true, memory_order_release);  // release: E1.
-    asker_ = &now;
-    while (stop_registration* const callback = callbacks_) {
-      unlink(*callback);
-      now.running = callback;
-      lock_.unlock();
-      callback->invoke_(callback);  // Past here *callback may be gone.
-      if (now.gone) return true;    // and so may *this
-      lock_.lock();
-      now.running = nullptr;
-      if (waiters_ != 0) {
-        returned_.fetch_add(1, memory_order_relaxed);
-        futex_wake_all(returned_);
-      }
-    }
-    asker_ = nullptr;
-    lock_.unlock();
+    call_all();
     return true;
+  }
+
+  /// request_stop in two halves, for a thread that must not run the code of others: after say_stop, whoever looks sees the stop, and
+  /// nothing registers with this state any more. first_with_callbacks: the caller sees to it that call_back is called, once, by anybody.
+  enum class said { before, first, first_with_callbacks };
+  [[nodiscard]] said say_stop() noexcept {
+    small_lock const guard(lock_);
+    if (requested_.load(memory_order_relaxed)) return said::before;
+    requested_.store(true, memory_order_release);  // release: E1.
+    return callbacks_ ? said::first_with_callbacks : said::first;
+  }
+  void call_back() noexcept {
+    lock_.lock();
+    call_all();
   }
 
   /// False: the stop has been asked for already, nothing was registered.
@@ -161,6 +159,27 @@ class stop_state : pinned {
           child(s) {}
     stop_state* child;
   };
+
+  // With lock_, which it lets go.
+  void call_all() noexcept {
+    asking now{.thread = this_thread_identity(), .running = nullptr, .gone = false};
+    asker_ = &now;
+    while (stop_registration* const callback = callbacks_) {
+      unlink(*callback);
+      now.running = callback;
+      lock_.unlock();
+      callback->invoke_(callback);  // Past here *callback may be gone.
+      if (now.gone) return;         // and so may *this
+      lock_.lock();
+      now.running = nullptr;
+      if (waiters_ != 0) {
+        returned_.fetch_add(1, memory_order_relaxed);
+        futex_wake_all(returned_);
+      }
+    }
+    asker_ = nullptr;
+    lock_.unlock();
+  }
 
   static void unlink(stop_registration& callback) noexcept {
     *callback.previous_ = callback.next_;

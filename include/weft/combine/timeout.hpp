@@ -28,6 +28,9 @@ namespace detail {
 //   fires or has fired, and has an end of its own. The timer asks the work to stop before it counts its end, so the stop
 //   state is there while it is asked.
 //
+//   A timer fires on whatever worker looks at the clock, perhaps between two chunks of a loop whose caller holds a lock, or as the one
+//   searcher that everybody relies on. So the timer says stop, which loops see at once; calling back whoever has registered is for a job.
+//
 //   E1  an end's release → the last end's acquire   the result, and late_
 //
 template <class X, class... Args>
@@ -71,11 +74,24 @@ class deadline_awaiter : public native_awaiter, public suspension, timer {
     deadline_awaiter& awaiter;
   };
 
+  /// The callbacks of those who have registered with the work's stop state.
+  struct calling_back : ready_job {
+    explicit calling_back(deadline_awaiter& a) noexcept : ready_job(&calling_back::run), awaiter(a) {}
+    static void run(job* j, worker&, job_order) noexcept {
+      auto& a = static_cast<calling_back*>(static_cast<ready_job*>(j))->awaiter;
+      a.work_->stop().call_back();
+      a.end(1);  // Past here *j may be gone.
+    }
+    deadline_awaiter& awaiter;
+  };
+
   static void time_is_up(timer& t, worker&) noexcept {
     auto& me = static_cast<deadline_awaiter&>(t);
     me.late_ = true;
-    me.work_->stop().request_stop();
-    me.end(1);  // Past here t may be gone.
+    if (me.work_->stop().say_stop() == stop_state::said::first_with_callbacks)
+      me.ambient->home->submit_woken(&me.calling_back_);
+    else me.end(1);
+    // Past here t may be gone.
   }
 
   void end(int ends) noexcept {
@@ -86,6 +102,7 @@ class deadline_awaiter : public native_awaiter, public suspension, timer {
   timer_service* timers_ = nullptr;
   result_slot<result> slot_;
   std::optional<work> work_;
+  calling_back calling_back_{*this};
   atomic<int> ends_{2};
   bool late_ = false;
 };

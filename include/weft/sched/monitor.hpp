@@ -29,7 +29,7 @@ namespace weft::detail {
 // stuck), and where timers are due, or ready jobs wait and nobody has ended a job since the last look. None is replaced while as
 // many that have been are computing as the pool has workers, so that a queue of long computations does not become a thread each. A
 // place is lent until the worker's next return to its loop.
-// The monitor runs nobody's code: it makes ready what events have come, but leaves timers, which may call back, to the spare.
+// The monitor makes ready what events have come, but leaves timers, of which many may be due, to the spare.
 // Ticks: one millisecond while ready jobs or timers wait, up to four otherwise, then none: an idle pool costs nothing.
 
 inline void scheduler::arm_monitor() noexcept {

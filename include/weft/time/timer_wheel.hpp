@@ -25,7 +25,8 @@ class worker;
 /// Something to do at a time. Whoever makes one sets the first two members and keeps it in place while it is in a wheel, or
 /// taken out of one and not fired yet.
 struct timer : list_link {
-  /// Does what is due. The timer belongs to its maker again, and may be destroyed or added anew in here.
+  /// Does what is due, and runs nobody's code: the worker that looks at the clock may stand on frames that hold locks. The timer
+  /// belongs to its maker again, and may be destroyed or added anew in here.
   using function = void (*)(timer&, worker&) noexcept;
 
   timer() = default;

@@ -243,3 +243,39 @@ TEST_CASE("a callback that is destroyed while a stop is asked for never runs aft
     asker.join();
   }
 }
+
+TEST_CASE("a stop that is said is seen at once, and its callbacks are called when somebody calls them") {
+  struct registration : weft::detail::stop_registration {
+    explicit registration(int& c) noexcept
+        : stop_registration([](stop_registration* r) noexcept { ++static_cast<registration*>(r)->calls; }), calls(c) {}
+    int& calls;
+  };
+  using said = weft::detail::stop_state::said;
+  int first = 0, removed = 0, below = 0, late = 0;
+  weft::detail::stop_state state, alone, child(&state);
+  registration one(first), two(removed), three(below), four(late);
+  REQUIRE(state.add(one));
+  REQUIRE(state.add(two));
+  REQUIRE(child.add(three));
+
+  CHECK(state.say_stop() == said::first_with_callbacks);
+  CHECK(state.stop_requested());
+  CHECK(child.stop_requested());
+  CHECK(first + removed + below == 0);
+  CHECK(state.say_stop() == said::before);
+  CHECK_FALSE(state.request_stop());
+  CHECK_FALSE(state.add(four));
+  CHECK(child.add(four));  // the child has not been told yet
+  state.remove(two);
+
+  state.call_back();
+  CHECK(first == 1);
+  CHECK(removed == 0);
+  CHECK(below == 1);
+  CHECK(late == 1);
+  state.call_back();
+  CHECK(first == 1);
+
+  CHECK(alone.say_stop() == said::first);
+  CHECK(alone.stop_requested());
+}

@@ -13,13 +13,17 @@
 #include <weft/coro/this_task.hpp>
 #include <weft/future/spawn.hpp>
 #include <weft/os/clock.hpp>
+#include <weft/parallel/for_each.hpp>
 #include <weft/sched/pool.hpp>
 #include <weft/time/sleep.hpp>
 
 #include <atomic>
 #include <chrono>
 #include <concepts>
+#include <cstdint>
+#include <limits>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -253,6 +257,67 @@ TEST_CASE("a thousand timeouts at once, half of them too short") {
     co_return total;
   });
   CHECK(late == 500);
+}
+
+TEST_CASE("a stop callback of a timeout may take a lock that a loop or a run is called with") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  enum class with_lock { loops, runs };
+  auto const holder = GENERATE(with_lock::loops, with_lock::runs);
+  weft_test::watchdog const guard("timeout_test: a lock in a stop callback");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  std::mutex lock;
+  std::atomic<bool> is_held{false}, called{false};
+  auto limited = pool.spawn([&]() -> task<> {
+    while (!is_held) co_await weft::sleep_for(1ms);
+    auto work = [&]() -> task<> {
+      weft::stop_callback const on_stop(weft::this_task::stop_token(), [&]() noexcept {
+        called = true;
+        std::lock_guard const hold(lock);
+      });
+      co_await weft::sleep_for(1h);
+    };
+    bool late = false;
+    try {
+      co_await timeout(5ms, work);
+    } catch (weft::timed_out const&) {
+      late = true;
+    }
+    if (!late) throw std::runtime_error("not late");
+  });
+  auto holding = pool.spawn([&] {
+    std::lock_guard const hold(lock);
+    is_held = true;
+    if (holder == with_lock::loops) {
+      // Each chunk is followed by a look at the timers, with the lock held.
+      weft::parallel_for(0, 100'000,
+                         [&](int) {
+                           if (!called) std::this_thread::sleep_for(1ms);
+                         },
+                         {.grain = 1});
+    } else {
+      while (!called) std::this_thread::sleep_for(1ms);
+      weft::run([]() -> task<> {
+        co_await weft::this_task::yield();
+        co_await weft::this_task::yield();
+      });
+    }
+  });
+  holding.get();
+  limited.get();
+  CHECK(called);
+}
+
+TEST_CASE("a timeout stops a loop between its chunks, though every worker computes") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("timeout_test: a loop");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  std::atomic<std::int64_t> calls{0};
+  auto forever = [&calls] {
+    weft::parallel_for(std::int64_t{0}, std::numeric_limits<std::int64_t>::max(), [&calls](std::int64_t) { ++calls; });
+  };
+  CHECK_THROWS_AS(pool.run(timeout(10ms, forever)), weft::timed_out);
 }
 
 TEST_CASE("a timeout that is dropped without having been awaited destroys what it holds") {
