@@ -30,7 +30,7 @@ enum class short_read : std::uint8_t {
 //           leaves a direction later takes its own. The last one closes the descriptor, so that no system call meets another's number.
 //   holds   of the record: the owner, the open descriptor, and each operation that a close has taken out and that has not ended yet. The
 //           last one gives the record back.
-//   home    null until an operation has to wait, then the reactor that watches it; set under lock.
+//   home    null until an operation has to wait, then the reactor that watches it; set, and looked into, under lock.
 //
 //   E1  the release of each who drops one → the acquire of the last
 //
@@ -69,15 +69,32 @@ class handle_slab : pinned {
     free_ = r;
   }
 
+  /// f(record) for all that there are, in use or not.
+  template <class F>
+  void for_each(F&& f) noexcept {
+    chunk* all = nullptr;
+    {
+      small_lock const guard(lock_);
+      all = chunks_;
+    }
+    for (; all; all = all->next)
+      for (auto& r : all->records) f(r);
+  }
+
  private:
-  static constexpr std::size_t at_once = 256;
+  static constexpr std::size_t at_once = 255;  // with the link 16 KiB
+
+  struct chunk {
+    handle_record records[at_once];
+    chunk* next;
+  };
 
   void grow() {
-    auto* const first = static_cast<handle_record*>(pages_for_good(at_once * sizeof(handle_record)));
+    auto* const c = ::new (pages_for_good(sizeof(chunk))) chunk;
+    c->next = std::exchange(chunks_, c);
     for (std::size_t i = at_once; i-- > 0;) {
-      auto* const r = ::new (static_cast<void*>(first + i)) handle_record;
-      r->next_free = free_;
-      free_ = r;
+      c->records[i].next_free = free_;
+      free_ = &c->records[i];
     }
     survive_forks();
   }
@@ -87,6 +104,7 @@ class handle_slab : pinned {
 
   small_mutex lock_;
   handle_record* free_ = nullptr;  // guarded by lock_
+  chunk* chunks_ = nullptr;        // guarded by lock_; what it points to stays
 };
 
 WEFT_SHARED inline constinit handle_slab the_handles;

@@ -133,6 +133,7 @@ class io_operation : public native_awaiter, public suspension {
   [[nodiscard]] static bool out_of_turn(worker& self) noexcept;
   [[nodiscard]] bool wait() noexcept;
   [[nodiscard]] bool prepare_to_wait() noexcept;
+  [[nodiscard]] bool is_watched() noexcept;
 
   static void run_again(job* j, worker& self, job_order) noexcept {
     auto& op = *static_cast<io_operation*>(j);
@@ -225,6 +226,8 @@ inline bool io_operation::wait() noexcept {
     begin_again();
     switch (word().wait(this, known_)) {
       case readiness::waited::begun:
+        // The pool that watches the handle may be another, and may have ended meanwhile. Until arm nobody resumes this task.
+        if (!is_watched() && word().take_out(this)) continue;
         if (arm()) return true;
         break;  // fired meanwhile
       case readiness::waited::ready: break;

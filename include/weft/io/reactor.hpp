@@ -25,9 +25,12 @@ namespace weft::detail {
 //
 //   E1  seq_cst: watches() and who adds the first handle, see event_driver
 //   E2  the release of who lets go → the acquire of the last
+//   E3  release and acquire through the word of a direction (readiness E4): a pool that ends writes alive_, then takes out who waits there; who
+//       begins to wait there then reads alive_. One of the two sees the other.
 //
 // A handle is added when an operation on it has to wait for the first time, by the pool that it waits in, and stays until it is
-// closed. It may outlive the pool: then the next wait adds it to another. Shared between the pool and the handles; the last deletes it.
+// closed. It may outlive the pool, and operations of another pool may wait through this one: when it ends, they go back to their word, and add
+// the handle to their own. Shared between the pool and the handles; the last deletes it.
 /// Any thread.
 class reactor : pinned {
  public:
@@ -37,7 +40,10 @@ class reactor : pinned {
   /// The record's handle is watched from here on, by this reactor or by another that is alive.
   [[nodiscard]] static std::error_code watch(handle_record& r, scheduler& home);
 
-  /// Before its descriptor is closed.
+  /// By an operation in `home` that has begun to wait: does anybody watch the handle still?
+  [[nodiscard]] static bool is_watched(handle_record& r, scheduler& home) noexcept;
+
+  /// With the record's lock. Before its descriptor is closed.
   static void forget(handle_record& r) noexcept;
 
   [[nodiscard]] bool watches() const noexcept { return handles_.load(memory_order_seq_cst) != 0; }  // E1.
@@ -54,6 +60,25 @@ class reactor : pinned {
 
   // acquire: the destructor of the reactor, below.
   bool usable() const noexcept { return alive_.load(memory_order_acquire) && of_this_process(); }
+
+  // Of the pool that the caller belongs to, so it is usable; null: not made yet.
+  static reactor* installed_in(scheduler& home) noexcept;
+
+  // The pool has ended.
+  void retire() noexcept {
+    alive_.store(false, memory_order_release);  // release → usable's acquire, E3
+    if (!watches()) return;
+    the_handles.for_each([this](handle_record& r) {
+      if (r.home.load(memory_order_relaxed) != this) return;
+      look_for_another(r.reading.unwatched());
+      look_for_another(r.writing.unwatched());
+    });
+  }
+  static void look_for_another(io_operation* op) noexcept {
+    if (!op) return;
+    op->came(readiness::ready);
+    op->fire();  // Past here *op may be gone.
+  }
   bool of_this_process() const noexcept { return generation_ == fork_generation.load(std::memory_order_relaxed); }
 
   void let_go() noexcept {
@@ -104,7 +129,7 @@ class pool_reactor final : public event_driver {
  public:
   explicit pool_reactor(scheduler& home) : shared_(*new reactor(home)) {}
   ~pool_reactor() override {
-    shared_.alive_.store(false, memory_order_release);  // release → usable's acquire
+    shared_.retire();
     shared_.let_go();
   }
 
@@ -127,16 +152,22 @@ inline reactor& reactor::of(scheduler& home) {
   return static_cast<pool_reactor*>(d)->shared();
 }
 
+inline reactor* reactor::installed_in(scheduler& home) noexcept {
+  event_driver* const d = home.installed_events();
+  return d ? &static_cast<pool_reactor*>(d)->shared() : nullptr;
+}
+
 inline std::error_code reactor::watch(handle_record& r, scheduler& home) {
-  if (reactor* const now = r.home.load(memory_order_acquire); now && now->usable())
-    return {};  // acquire: the store below
-  reactor& own = of(home);
+  reactor* const here = installed_in(home);
+  if (here && r.home.load(memory_order_relaxed) == here) return {};
   {
     small_lock const guard(r.lock);
+    // Only with the lock: whoever finds it ended lets it go.
     if (reactor* const now = r.home.load(memory_order_relaxed)) {
       if (now->usable()) return {};
       forget(r);
     }
+    reactor& own = of(home);
     // Counted first: an event may come before add returns, and somebody idle is to see it.
     own.shares_.fetch_add(1, memory_order_relaxed);
     own.handles_.fetch_add(1, memory_order_seq_cst);  // E1.
@@ -145,13 +176,20 @@ inline std::error_code reactor::watch(handle_record& r, scheduler& home) {
       own.let_go();
       return error;
     }
-    r.home.store(&own, memory_order_release);  // release → the acquire above
+    r.home.store(&own, memory_order_relaxed);
   }
   home.events_watched();
   return {};
 }
 
-// With the record's lock held, or nobody else there.
+inline bool reactor::is_watched(handle_record& r, scheduler& home) noexcept {
+  reactor* const here = installed_in(home);
+  if (here && r.home.load(memory_order_relaxed) == here) return true;
+  small_lock const guard(r.lock);
+  reactor* const now = r.home.load(memory_order_relaxed);
+  return now && now->usable();  // E3.
+}
+
 inline void reactor::forget(handle_record& r) noexcept {
   reactor* const now = r.home.load(memory_order_relaxed);
   if (!now) return;
@@ -169,11 +207,16 @@ inline void release_hold(handle_record& r) noexcept {
 inline void release_user(handle_record& r) noexcept {
   if (r.users.fetch_sub(1, memory_order_acq_rel) != 1) return;  // handle E1.
   r.generation.store(r.generation.load(memory_order_relaxed) + 1, memory_order_relaxed);
-  reactor::forget(r);
+  {
+    small_lock const guard(r.lock);
+    reactor::forget(r);
+  }
   ::close(r.descriptor);
   r.descriptor = -1;
   release_hold(r);  // Past here r may be somebody else's.
 }
+
+inline bool io_operation::is_watched() noexcept { return reactor::is_watched(*record_, *ambient->home); }
 
 // False: over, as stopped or with an error.
 inline bool io_operation::prepare_to_wait() noexcept {

@@ -33,6 +33,7 @@ class io_operation;
 //   E1  wait's release → the acquire of event, withdraw and close   the operation
 //   E2  leave's release → enter's acquire                           what the operation did, for the next one
 //   E3  event's release → the acquire of enter and wait             what the event told of is there for the system call
+//   E4  unwatched's release → wait's acquire                        nobody watches any more: who begins to wait later sees that
 //
 // An event, a stop and a close meet in one compare-exchange: one of them takes the operation out. An event that is too late, for
 // an operation or a handle that is gone, leaves a bit too many, which costs the next operation one vain system call.
@@ -66,8 +67,8 @@ class readiness : pinned {
   [[nodiscard]] waited wait(io_operation* op, bits& known) noexcept {
     auto seen = busy;
     for (;;) {
-      // release: E1.
-      if (word_.compare_exchange_strong(seen, reinterpret_cast<bits>(op), memory_order_release, memory_order_relaxed))
+      // release: E1. acquire: E4.
+      if (word_.compare_exchange_strong(seen, reinterpret_cast<bits>(op), memory_order_acq_rel, memory_order_relaxed))
         return waited::begun;
       if (seen & closed_bit) return waited::closed;
       if (seen & stopping) return waited::stopped;
@@ -91,6 +92,26 @@ class readiness : pinned {
         if (word_.compare_exchange_weak(seen, seen | what, memory_order_release, memory_order_relaxed)) return nullptr;
       }
     }
+  }
+
+  /// Whoever has watched the handle has ended, and has said so elsewhere before. As an event: who waits looks for another watcher. Always a
+  /// read-modify-write, so that a wait is either found here, or comes after this.
+  [[nodiscard]] io_operation* unwatched() noexcept {
+    auto seen = word_.load(memory_order_relaxed);
+    for (;;) {
+      bool const waits = seen >= least_address;
+      if (!waits && seen & closed_bit) return nullptr;
+      // acquire: E1. release: E4.
+      if (word_.compare_exchange_weak(seen, waits ? busy : seen | ready, memory_order_acq_rel, memory_order_relaxed))
+        return waits ? waiter(seen) : nullptr;
+    }
+  }
+
+  /// By the operation itself, after wait has said begun, and before it is armed. True: it is out, busy again. False: somebody else has
+  /// taken it out, and fires it.
+  [[nodiscard]] bool take_out(io_operation* op) noexcept {
+    auto seen = reinterpret_cast<bits>(op);
+    return word_.compare_exchange_strong(seen, busy, memory_order_relaxed);
   }
 
   /// A stop has been asked for. True: the operation is out, busy again, and will not be fired by others. False: it will see the stop

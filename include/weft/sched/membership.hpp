@@ -370,6 +370,8 @@ inline void scheduler::shut_down(bool ask_to_stop) noexcept {
   for (auto& t : threads_) t->handle.join();
   // A thread of somebody else's may have brought the last job, and be on its way out of submit.
   while (entering_.load(memory_order_acquire) != 0) ::sched_yield();  // acquire: submit.
+  // What other pools wait for through this one goes back to them.
+  delete events_.exchange(nullptr, memory_order_acq_rel);  // acquire: install_events.
 }
 
 inline blocking_threads& scheduler::blocking() {

@@ -370,6 +370,81 @@ TEST_CASE("ping-pong goes on while every worker is stuck in plain code") {
   serving.get();
 }
 
+TEST_CASE("what waits in one pool goes on when the pool that watched its stream first has ended") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  enum class ended { shut_down, destroyed };
+  auto const how = GENERATE(ended::shut_down, ended::destroyed);
+  weft_test::watchdog const guard("reactor_test: the watching pool ends", 60s);
+  weft_test::balance const balance;
+  weft::pool other{{.workers = workers}};
+  auto first = std::make_unique<weft::pool>(weft::pool_options{.workers = workers});
+  without_monitor(other);
+  auto pair = first->run(stream_pair::connect());
+  first->run([&pair]() -> task<> {
+    std::array<std::byte, 1> byte{};
+    auto answer = [&pair]() -> task<> {
+      std::array<std::byte, 1> got{};
+      static_cast<void>(co_await pair.server.read(got));
+    };
+    auto ask = [&]() -> task<> {
+      co_await weft::this_task::yield();
+      co_await pair.client.write(byte);
+    };
+    auto both = weft::when_all(answer(), ask());
+    co_await std::move(both);
+  });
+  std::atomic<bool> begun{false};
+  auto reading = other.spawn([&]() -> task<std::size_t> {
+    std::array<std::byte, 1> got{};
+    begun = true;
+    co_return co_await pair.server.read(got);
+  });
+  while (!begun) std::this_thread::yield();
+  std::this_thread::sleep_for(5ms);
+  if (how == ended::shut_down) first->shutdown(weft::drain_or_stop::stop);
+  else first.reset();
+  other.run([&pair]() -> task<> {
+    std::array<std::byte, 1> const byte{};
+    co_await pair.client.write(byte);
+  });
+  CHECK(reading.get() == 1);
+}
+
+TEST_CASE("pools that end while tasks of another begin to wait on their streams lose none of them") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("reactor_test: watching pools end", 120s);
+  weft_test::seeded random;
+  weft::pool other{{.workers = workers}};
+  without_monitor(other);
+  for (int round = 0; round < (slow ? 15 : 60); ++round) {
+    auto first = std::make_unique<weft::pool>(weft::pool_options{.workers = 1});
+    // Watched here, both ways, and then used both ways there while this pool ends.
+    auto pair = first->run(stream_pair::connect());
+    auto use = [&pair](int times) -> task<> {
+      std::vector<std::byte> much(1 << 17), back(much.size());
+      for (int i = 0; i < times; ++i) {
+        auto both = weft::when_all(pair.client.write(much),
+                                   [&]() -> task<> { static_cast<void>(co_await pair.client.read_exactly(back)); });
+        co_await std::move(both);
+      }
+    };
+    auto serving = first->spawn([&]() -> task<> { co_await echo(pair.server); });
+    first->run(use(1));
+    serving.stop();
+    try {
+      serving.get();
+    } catch (weft::stopped const&) {
+    }
+    auto server = other.spawn([&]() -> task<> { co_await echo(pair.server); });
+    auto client = other.spawn([&]() -> task<> { co_await use(4); });
+    std::this_thread::sleep_for(std::chrono::microseconds(random.below(2000)));
+    first.reset();
+    client.get();
+    pair.client.close();
+    server.get();
+  }
+}
+
 TEST_CASE("a task whose stream always has something gives others their turn") {
   weft_test::watchdog const guard("reactor_test: turns");
   weft::pool pool{{.workers = 1}};
