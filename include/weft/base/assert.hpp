@@ -1,12 +1,17 @@
 // Misuse ends the program with a sentence that says what was wrong, in builds without NDEBUG.
 #pragma once
 
+#include <weft/base/config.hpp>
+
 #include <cstdio>
 #include <cstdlib>
 
 namespace weft::detail {
 
 [[noreturn, gnu::noinline, gnu::cold]] inline void misuse(char const* sentence, char const* file, int line) noexcept {
+#if WEFT_MODEL
+  weft_model::misuse(sentence, file, line);
+#endif
   std::fprintf(stderr, "weft: %s (%s:%d)\n", sentence, file, line);
   std::abort();
 }

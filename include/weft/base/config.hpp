@@ -12,6 +12,16 @@
 #define WEFT_VERSION_MINOR 1
 #define WEFT_VERSION_PATCH 0
 
+/// WEFT_MODEL=1: the checker of tests/model answers for atomics, futexes, the clock and threads, and runs every schedule it can.
+#if !defined(WEFT_MODEL)
+#define WEFT_MODEL 0
+#endif
+#if WEFT_MODEL
+#include <model/policy.hpp>
+// It is built with the instrumentation of ThreadSanitizer, and without ThreadSanitizer.
+#define WEFT_TSAN 0
+#endif
+
 #if defined(__SANITIZE_ADDRESS__)
 #define WEFT_ASAN 1
 #elif defined(__has_feature)
@@ -23,7 +33,8 @@
 #define WEFT_ASAN 0
 #endif
 
-#if defined(__SANITIZE_THREAD__)
+#if defined(WEFT_TSAN)
+#elif defined(__SANITIZE_THREAD__)
 #define WEFT_TSAN 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
@@ -44,9 +55,13 @@ namespace weft::detail {
 inline constexpr bool address_sanitized = WEFT_ASAN != 0;
 inline constexpr bool thread_sanitized = WEFT_TSAN != 0;
 inline constexpr bool chaos = WEFT_CHAOS != 0;
+inline constexpr bool modelled = WEFT_MODEL != 0;
 
 /// Bounded structures are small under checkers, so that full queues and wrap-around happen there.
-inline constexpr bool small_capacities = address_sanitized || thread_sanitized || chaos;
+inline constexpr bool small_capacities = address_sanitized || thread_sanitized || chaos || modelled;
+
+/// How often to look before sleeping: a model looks once, and gets to the sleep.
+consteval int looks(int usual) noexcept { return modelled ? 1 : usual; }
 
 /// Clang turns symmetric transfer into a tail call at every level. GCC does not at -O0, -Og and -O1, nor under
 /// ASan or TSan, and no macro tells -O1 from -O2: with GCC, transfers are counted and the stack is unwound in time.
@@ -64,7 +79,9 @@ inline constexpr bool looks_up_after_call = false;
 
 /// Tells the core that this is a spin loop.
 inline void relax() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
+#if WEFT_MODEL
+  weft_model::give_way();
+#elif defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
 #elif defined(__aarch64__) || defined(__arm__)
   asm volatile("yield");

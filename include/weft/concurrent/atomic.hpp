@@ -1,5 +1,5 @@
 // The policy that every atomic of the library goes through: std::atomic, or under WEFT_CHAOS the same with random yields.
-// A model checker takes its place by replacing this header's `atomic`.
+// Under WEFT_MODEL the checker's takes its place (tests/model/policy.hpp).
 #pragma once
 
 #include <weft/base/config.hpp>
@@ -21,7 +21,12 @@ using std::memory_order_relaxed;
 using std::memory_order_release;
 using std::memory_order_seq_cst;
 
-#if WEFT_CHAOS
+#if WEFT_MODEL
+
+template <class T>
+using atomic = weft_model::atomic<T>;
+
+#elif WEFT_CHAOS
 
 /// One operation in sixteen gives the processor away, so that threads meet at every pair of steps.
 [[gnu::noinline]] inline void maybe_yield() noexcept {

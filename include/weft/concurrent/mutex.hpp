@@ -39,7 +39,7 @@ class small_mutex : pinned {
   static constexpr std::uint32_t free = 0, held = 1, contended = 2;
 
   [[gnu::noinline]] void lock_slow() noexcept {
-    for (int spin = 0; spin < 100; ++spin) {
+    for (int spin = 0; spin < looks(100); ++spin) {
       if (word_.load(memory_order_relaxed) == free && try_lock()) return;
       relax();
     }

@@ -40,10 +40,10 @@ class spin_mutex : pinned {
   [[gnu::noinline, gnu::cold]] void lock_slow() noexcept {
     constexpr int longest = 32;
     for (int turn = 0, pauses = 2; !try_lock(); ++turn) {
-      if (turn < 8) {
+      if (turn < looks(8)) {
         for (int i = 0; i < pauses; ++i) relax();
         if (pauses < longest) pauses *= 2;
-      } else if (turn < 64) {
+      } else if (turn < 2 * looks(32)) {
         give_way();
       } else {
         futex_wait(word_, held, clock::now() + std::chrono::microseconds(50));  // nobody wakes it

@@ -1,6 +1,8 @@
 // The clock of every deadline in weft.
 #pragma once
 
+#include <weft/base/config.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -8,13 +10,19 @@
 namespace weft {
 
 /// Monotonic, nanoseconds, never set back.
+#if WEFT_MODEL
+using clock = weft_model::clock;
+#else
 using clock = std::chrono::steady_clock;
+#endif
 
 namespace detail {
 
 /// A clock of about 10 ns a look, for comparing durations of microseconds: cycles of a constant rate where the processor has them.
 inline std::uint64_t ticks() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
+#if WEFT_MODEL
+  return static_cast<std::uint64_t>(clock::now().time_since_epoch().count()) * 5 / 2;
+#elif defined(__x86_64__) || defined(__i386__)
   return __builtin_ia32_rdtsc();
 #else
   return static_cast<std::uint64_t>(clock::now().time_since_epoch().count());

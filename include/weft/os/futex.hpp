@@ -2,6 +2,7 @@
 // A raw futex, because glibc 2.36's condition variable (BZ 25847) and libstdc++ 12's semaphores lose wake-ups.
 #pragma once
 
+#include <weft/base/config.hpp>
 #include <weft/os/clock.hpp>
 
 #include <atomic>
@@ -21,6 +22,31 @@
 #include <unistd.h>
 
 namespace weft::detail {
+
+#if WEFT_MODEL
+
+template <class Word>
+void futex_wait(Word& word, std::uint32_t expected, clock::time_point deadline = clock::time_point::max(),
+                weft_model::where const& where = weft_model::where::current()) noexcept {
+  auto const until = deadline == clock::time_point::max() ? weft_model::never : deadline.time_since_epoch().count();
+  weft_model::futex_wait(&word, word.made_with(), expected, until, where);
+}
+
+template <class Word>
+void futex_wake(Word& word, int count, weft_model::where const& where = weft_model::where::current()) noexcept {
+  weft_model::futex_wake(&word, count, where);
+}
+
+template <class Word>
+void futex_wake_all(Word& word) noexcept {
+  futex_wake(word, INT_MAX);
+}
+
+inline void give_way() noexcept { weft_model::give_way(); }
+
+inline std::uintptr_t this_thread_identity() noexcept { return weft_model::this_thread(); }
+
+#else
 
 /// Blocks while `word == expected`, until woken or `deadline` (time_point::max(): none). May return early without a
 /// reason; callers look again. Works on any 4-byte atomic; a wake may come by address after the waiter's word is gone.
@@ -54,5 +80,7 @@ inline void give_way() noexcept { ::sched_yield(); }
 [[gnu::noinline]] inline std::uintptr_t this_thread_identity() noexcept {
   return static_cast<std::uintptr_t>(::pthread_self());
 }
+
+#endif
 
 }  // namespace weft::detail

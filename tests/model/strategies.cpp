@@ -1,0 +1,113 @@
+#include <algorithm>
+#include <charconv>
+#include <model/strategies.hpp>
+
+namespace weft_model {
+
+void random_walk::begin() {
+  static constexpr std::array<unsigned, 4> preemptions{16, 32, 64, 128}, old_values{0, 16, 64, 128};
+  auto const old = old_values[dice_.below(4)];
+  rate_[static_cast<std::size_t>(question::thread)] = 256;
+  rate_[static_cast<std::size_t>(question::preemption)] = preemptions[dice_.below(4)];
+  rate_[static_cast<std::size_t>(question::value)] = old;
+  rate_[static_cast<std::size_t>(question::place)] = old / 2;
+  rate_[static_cast<std::size_t>(question::spurious)] = old / 8;
+  rate_[static_cast<std::size_t>(question::deadline)] = 16;
+  rate_[static_cast<std::size_t>(question::sleeper)] = 128;
+}
+
+unsigned random_walk::choose(question what, unsigned alternatives) {
+  auto const rate = rate_[static_cast<std::size_t>(what)];
+  if (what == question::thread) return dice_.below(alternatives);
+  if (dice_.below(256) >= rate) return 0;
+  return 1 + dice_.below(alternatives - 1);
+}
+
+void by_priority::begin() {
+  longest_ = std::max(longest_, step_);
+  step_ = 0;
+  lowest_ = most_threads;
+  for (unsigned t = 0; t != most_threads; ++t) priority_[t] = most_threads + t + 1;
+  for (unsigned t = most_threads; t > 1; --t) std::swap(priority_[t - 1], priority_[dice_.below(t)]);
+  for (auto& c : changes_) c = dice_.below(longest_);
+  old_values_ = dice_.below(2) * 64;
+}
+
+unsigned by_priority::choose(question what, unsigned alternatives) {
+  ++step_;
+  auto const rate = what == question::value      ? old_values_
+                    : what == question::place    ? old_values_ / 2
+                    : what == question::sleeper  ? 128u
+                    : what == question::deadline ? 16u
+                                                 : old_values_ / 8;
+  return dice_.below(256) < rate ? 1 + dice_.below(alternatives - 1) : 0;
+}
+
+unsigned by_priority::choose_thread(question, unsigned const* threads, unsigned count) {
+  ++step_;
+  for (auto const c : changes_)
+    if (c == step_ && lowest_ != 0) priority_[threads[0]] = --lowest_;
+  auto const* const first =
+      std::max_element(threads, threads + count, [&](unsigned a, unsigned b) { return priority_[a] < priority_[b]; });
+  return static_cast<unsigned>(first - threads);
+}
+
+unsigned exhaustive::choose(question what, unsigned alternatives) {
+  if (at_ == path_.size()) path_.push_back({what, alternatives, 0});
+  branch const& b = path_[at_++];
+  if (b.chosen != 0 && what != question::thread) ++counter(what);
+  return b.chosen;
+}
+
+bool exhaustive::next() {
+  while (!path_.empty()) {
+    branch& b = path_.back();
+    if (b.chosen != 0 && b.what != question::thread) --counter(b.what);
+    bool const allowed = b.what == question::thread || counter(b.what) < limit(b.what);
+    if (b.chosen + 1 < b.alternatives && allowed) {
+      ++b.chosen;
+      return true;
+    }
+    path_.pop_back();
+  }
+  return false;
+}
+
+unsigned replay::choose(question, unsigned alternatives) {
+  auto const found = choices_.find(at_++);
+  return found == choices_.end() ? 0 : std::min(found->second, alternatives - 1);
+}
+
+std::string replay::print(choices const& c) {
+  std::string text;
+  for (auto const& [index, chosen] : c) {
+    if (!text.empty()) text += '.';
+    text += std::to_string(index) + '=' + std::to_string(chosen);
+  }
+  return text.empty() ? "-" : text;
+}
+
+replay::choices replay::parse(std::string_view text) {
+  choices c;
+  auto const* p = text.data();
+  auto const* const end = p + text.size();
+  while (p != end) {
+    unsigned index = 0, chosen = 0;
+    auto const [equals, bad_index] = std::from_chars(p, end, index);
+    if (bad_index != std::errc() || equals == end) break;
+    auto const [rest, bad_choice] = std::from_chars(equals + 1, end, chosen);
+    if (bad_choice != std::errc()) break;
+    c[index] = chosen;
+    p = rest == end ? end : rest + 1;
+  }
+  return c;
+}
+
+replay::choices replay::of(std::vector<answer> const& answers) {
+  choices c;
+  for (unsigned i = 0; i != answers.size(); ++i)
+    if (answers[i].chosen != 0) c[i] = answers[i].chosen;
+  return c;
+}
+
+}  // namespace weft_model
