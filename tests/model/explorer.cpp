@@ -11,7 +11,7 @@ namespace weft_model {
 namespace {
 
 constexpr std::int64_t time_of_a_look =
-    20'000;  // ns by which a look at the clock moves it: who waits for a time comes to an end
+    60'000;  // ns by which a look at the clock moves it: who waits for a time comes to an end
 
 char const* name_of(std::memory_order o) noexcept {
   switch (o) {
@@ -324,10 +324,7 @@ bool explorer::compare_exchange(void const* at, std::uint64_t initial, std::uint
   return done;
 }
 
-void explorer::construct(void const* at, std::uint64_t value, where const& w) {
-  memory_.construct(view(), at, value);
-  if (tracing_) trace("made", at, value, "", w);
-}
+void explorer::construct(void const* at, std::uint64_t value) { memory_.construct(view(), at, value); }
 
 void explorer::destroy(void const* at) { memory_.destroy(view(), at); }
 
@@ -423,6 +420,7 @@ void explorer::join_thread(std::uintptr_t thread) {
 
 void explorer::keep_apart(void** variable) {
   if (std::find(apart_.begin(), apart_.end(), variable) == apart_.end()) apart_.push_back(variable);
+  plain_memory::keep_apart(variable);
 }
 
 void explorer::say_outcome(std::string_view text) { result_.outcome = text; }
@@ -433,10 +431,10 @@ namespace {
 explorer& the_explorer() noexcept { return explorer::the(); }
 }  // namespace
 
-void construct(void const* at, std::uint64_t value, std::size_t, where const& w) noexcept {
+void construct(void const* at, std::uint64_t value) noexcept {
   if (!explorer::watching()) return;
   explorer::working const on_behalf;
-  the_explorer().construct(at, value, w);
+  the_explorer().construct(at, value);
 }
 
 void destroy(void const* at) noexcept {

@@ -72,7 +72,7 @@ class explorer final : private chooser {
                                   std::size_t bytes, std::memory_order order, where const& w);
   bool compare_exchange(void const* at, std::uint64_t initial, std::uint64_t& expected, std::uint64_t value, strength s,
                         std::memory_order success, std::memory_order failure, where const& w);
-  void construct(void const* at, std::uint64_t value, where const& w);
+  void construct(void const* at, std::uint64_t value);
   void destroy(void const* at);
   void fence(std::memory_order order, where const& w);
   void give_way();
@@ -163,6 +163,8 @@ class explorer final : private chooser {
 /// What stands on the heap, and who touches plain memory: plain_memory.cpp.
 namespace plain_memory {
 void begin_execution() noexcept;
+/// Until the execution ends, the variable is not watched.
+void keep_apart(void const* variable);
 /// Gives back what was allocated. The text says what had been left, or is empty.
 std::string end_execution();
 /// Whether the address lies in a block that has been freed.

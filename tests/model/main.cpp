@@ -131,7 +131,7 @@ void report(entry const& e, std::vector<answer> const& failing) {
   auto const choices = shrink(e, failing);
   replay by(choices);
   auto const& r = the_explorer().run(e.run, by, tracing::mode::on);
-  std::printf("%s is wrong: %s\n", e.name, r.what.c_str());
+  std::printf("%s is wrong: %s\n", e.name, r.right ? "but not when it is run again" : r.what.c_str());
   std::printf("  replay: --at '%s' '%s'\n", replay::print(choices).c_str(), e.name);
   for (auto const& step : r.steps) std::printf("  %s\n", step.c_str());
 }

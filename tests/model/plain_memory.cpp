@@ -29,7 +29,7 @@ struct granule {
   std::uintptr_t address = 0;
   std::uint32_t execution = 0;
   std::uint8_t count = 0;
-  bool is_freed = false;
+  bool is_freed = false, is_apart = false;
   std::array<record, 6> records;
 };
 
@@ -55,7 +55,7 @@ granule& known(std::uintptr_t address) noexcept {
     g.address = address;
     g.execution = the_execution;
     g.count = 0;
-    g.is_freed = false;
+    g.is_freed = g.is_apart = false;
   }
   return g;
 }
@@ -78,6 +78,7 @@ void touch(granule& g, std::uint8_t bytes, std::uint8_t kind, void const* code) 
     explorer::working const on_behalf;
     explorer::the().wrong("memory is used after it has been freed, at " + place_in_code(code));
   }
+  if (g.is_apart) return;
   memory_view const& t = explorer::the().view();
   auto const self = static_cast<std::uint8_t>(t.id);
   auto const now = t.now.happened.of(t.id);
@@ -175,6 +176,8 @@ void begin_execution() noexcept {
   ++the_execution;
   used = 0;
 }
+
+void keep_apart(void const* variable) { known(reinterpret_cast<std::uintptr_t>(variable)).is_apart = true; }
 
 std::string end_execution() {
   std::string text;

@@ -18,7 +18,7 @@ enum class change { exchange, add, subtract, bit_or, bit_and, bit_xor };
 
 // ── the checker's side: explorer.cpp ──
 
-void construct(void const* at, std::uint64_t value, std::size_t bytes, where const& w) noexcept;
+void construct(void const* at, std::uint64_t value) noexcept;
 void destroy(void const* at) noexcept;
 /// `initial` is what stands at the address, for an object whose constructor did not run under the checker: zero pages, globals.
 std::uint64_t load(void const* at, std::uint64_t initial, std::memory_order order, where const& w) noexcept;
@@ -71,8 +71,8 @@ class atomic {
   using value_type = T;
 
   constexpr atomic() noexcept : atomic(T()) {}
-  constexpr atomic(T value, where const& w = where::current()) noexcept : initial_(value) {
-    if (!std::is_constant_evaluated()) construct(this, bits(value), sizeof(T), w);
+  constexpr atomic(T value) noexcept : initial_(value) {
+    if (!std::is_constant_evaluated()) construct(this, bits(value));
   }
   constexpr ~atomic() {
     if (!std::is_constant_evaluated()) destroy(this);

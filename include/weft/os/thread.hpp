@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weft/base/assert.hpp>
+#include <weft/base/config.hpp>
 #include <weft/base/utility.hpp>
 
 #include <pthread.h>
@@ -158,6 +159,24 @@ void* thread::run_body(void* self) {
   return nullptr;
 }
 
+#if WEFT_MODEL
+
+inline int thread::create(thread_options const&, void* (*entry)(void*)) noexcept {
+  handle_ = weft_model::start_thread(entry, this);
+  joinable_ = handle_ != 0;
+  return joinable_ ? 0 : EAGAIN;
+}
+
+inline void thread::adopt_name() const noexcept {}
+
+inline void thread::join() noexcept {
+  WEFT_ASSERT(joinable(), "only a started thread can be joined, and once");
+  weft_model::join_thread(handle_);
+  joinable_ = false;
+}
+
+#else
+
 inline int thread::create(thread_options const& options, void* (*entry)(void*)) noexcept {
   name_.fill('\0');
   options.name.copy(name_.data(), name_.size() - 1);
@@ -189,5 +208,7 @@ inline void thread::join() noexcept {
   WEFT_ASSERT(error == 0, "a thread cannot join itself");
   joinable_ = false;
 }
+
+#endif
 
 }  // namespace weft::detail

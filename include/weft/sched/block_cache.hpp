@@ -58,7 +58,8 @@ class block_depot : pinned {
   }
 
  private:
-  std::array<mpmc_ring<free_block*, 64>, block_classes::count> batches_;
+  static constexpr std::size_t most_batches = modelled ? 2 : 64;
+  std::array<mpmc_ring<free_block*, most_batches>, block_classes::count> batches_;
 };
 
 /// One worker's free lists: two batches per class, so that freeing and allocating in turns at a border costs nothing shared.

@@ -1,6 +1,7 @@
 // Who sleeps, who searches, who is to be woken: the sleep/wake protocol alone. README.md of this folder has the proof.
 #pragma once
 
+#include <weft/base/config.hpp>
 #include <weft/base/utility.hpp>
 #include <weft/concurrent/atomic.hpp>
 
@@ -40,7 +41,7 @@ namespace weft::detail {
 /// Any thread.
 class idle_set : pinned {
  public:
-  static constexpr unsigned capacity = 1024;
+  static constexpr unsigned capacity = modelled ? 64 : 1024;
   static constexpr int nobody = -1, somebody_seated = -2;
   static constexpr unsigned seats = 2;  // a leader and a standby
 

@@ -44,7 +44,7 @@ class join_patience {
   /// After each vain look.
   [[nodiscard]] bool over() noexcept {
     relax();
-    constexpr unsigned step = small_capacities ? 50 : 64;
+    constexpr unsigned step = modelled ? 2 : small_capacities ? 50 : 64;
     constexpr std::uint64_t most = 150 * ticks_per_microsecond, with_ready_jobs = 30 * ticks_per_microsecond;
     if (++looks_ % step != 0) return false;
     if constexpr (small_capacities) return true;

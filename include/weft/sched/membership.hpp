@@ -8,8 +8,6 @@
 #include <weft/sched/monitor.hpp>
 #include <weft/sched/run_loop.hpp>
 
-#include <sched.h>
-
 #include <chrono>
 #include <memory>
 #include <new>
@@ -369,7 +367,7 @@ inline void scheduler::shut_down(bool ask_to_stop) noexcept {
   if (event_driver* const events = installed_events()) events->interrupt();  // who leaves a seat passes it on
   for (auto& t : threads_) t->handle.join();
   // A thread of somebody else's may have brought the last job, and be on its way out of submit.
-  while (entering_.load(memory_order_acquire) != 0) ::sched_yield();  // acquire: submit.
+  while (entering_.load(memory_order_acquire) != 0) give_way();  // acquire: submit.
   // What other pools wait for through this one goes back to them.
   delete events_.exchange(nullptr, memory_order_acq_rel);  // acquire: install_events.
 }

@@ -313,7 +313,7 @@ inline job* scheduler::search(worker& self) noexcept {
   auto const until = clock::now() + std::chrono::microseconds(50);
   do {
     if (job* const j = find_anywhere(self)) return j;
-    for (int i = 0; i < 16; ++i) relax();
+    for (int i = 0; i < looks(16); ++i) relax();
     if (events_unwatched()) {
       poll_events(self, 10 * ticks_per_microsecond);
       if (job* const j = self.ring.pop()) return j;
