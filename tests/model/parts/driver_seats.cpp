@@ -1,0 +1,153 @@
+// Idle workers that wait for events from outside, with a driver whose events a modelled thread makes: no event is lost or left lying.
+#include <weft/concurrent/mutex.hpp>
+#include <weft/coro/run.hpp>
+#include <weft/sched/driver.hpp>
+
+#include <memory>
+#include <model/model.hpp>
+#include <model/parts/pool.hpp>
+
+namespace {
+
+using namespace weft::detail;
+using weft_model::expect;
+using weft_model::small_pool;
+using weft_model::together;
+
+/// As epoll: an event wakes one of those who wait, an interrupt one of them, too; what nobody has seen is kept.
+class events : public event_driver {
+ public:
+  bool watches() const noexcept override { return watches_.load(memory_order_seq_cst); }
+
+  bool poll(ready_batch& batch) noexcept override {
+    small_lock const guard(lock_);
+    batch.append(std::move(came_));
+    return std::exchange(interrupted_, false);
+  }
+
+  void wait_until(ready_batch& batch, weft::clock::time_point deadline) noexcept override {
+    auto const seen = epoch_.load(memory_order_seq_cst);
+    if (take(batch)) return;
+    futex_wait(epoch_, seen, deadline);
+    take(batch);
+  }
+
+  void interrupt() noexcept override {
+    {
+      small_lock const guard(lock_);
+      interrupted_ = true;
+    }
+    tell_one();
+  }
+
+  // ── the outside world ──
+
+  void watch(scheduler& s) noexcept {
+    watches_.store(true, memory_order_seq_cst);
+    s.events_watched();
+  }
+  void happen(ready_job& j) noexcept {
+    {
+      small_lock const guard(lock_);
+      came_.push(&j);
+    }
+    tell_one();
+  }
+
+ private:
+  bool take(ready_batch& batch) noexcept {
+    small_lock const guard(lock_);
+    if (ready_job* const j = came_.pop()) {
+      batch.push(j);
+      return true;
+    }
+    return std::exchange(interrupted_, false);
+  }
+  void tell_one() noexcept {
+    epoch_.fetch_add(1, memory_order_seq_cst);
+    futex_wake(epoch_, 1);
+  }
+
+  atomic<bool> watches_{false};
+  atomic<std::uint32_t> epoch_{0};
+  small_mutex lock_;
+  ready_batch came_;          // guarded by lock_
+  bool interrupted_ = false;  // guarded by lock_
+};
+
+struct event_job : ready_job {
+  event_job() noexcept
+      : ready_job([](job* j, worker&, job_order) noexcept {
+          auto& me = *static_cast<event_job*>(j);
+          ++me.runs;
+          me.ran.signal();
+        }) {}
+  int runs = 0;
+  one_end ran;
+};
+
+events& install(small_pool& p) {
+  auto& s = weft::scheduler_of(p);
+  auto* const e = new events;
+  s.install_events(std::unique_ptr<event_driver>(e));
+  return *e;
+}
+
+template <unsigned Workers>
+void one_event() {
+  small_pool p(Workers);
+  events& e = install(p);
+  event_job j;
+  e.watch(weft::scheduler_of(p));
+  e.happen(j);
+  j.ran.wait();
+  expect(j.runs == 1, "it has run once");
+}
+weft_model::part const p1("driver_seats: an event, one worker", one_event<1>, {2, 0});
+weft_model::part const p2("driver_seats: an event, two workers", one_event<2>, {1, 0});
+
+void two_events() {
+  small_pool p(2);
+  events& e = install(p);
+  event_job a, b;
+  e.watch(weft::scheduler_of(p));
+  together([&] { e.happen(a); }, [&] { e.happen(b); });
+  a.ran.wait();
+  b.ran.wait();
+  expect(a.runs == 1 && b.runs == 1, "each has run once");
+}
+weft_model::part const p3("driver_seats: two events", two_events, {1, 0});
+
+// A root must interrupt somebody who sits, while an event comes.
+template <unsigned Workers>
+void event_and_root() {
+  small_pool p(Workers);
+  events& e = install(p);
+  event_job j;
+  int data = 0;
+  e.watch(weft::scheduler_of(p));
+  together([&] { e.happen(j); }, [&] { p.run([&] { ++data; }); });
+  j.ran.wait();
+  expect(data == 1 && j.runs == 1, "both have run");
+}
+weft_model::part const p4("driver_seats: an event and a root, one worker", event_and_root<1>, {1, 0});
+weft_model::part const p5("driver_seats: an event and a root, two workers", event_and_root<2>, {1, 0});
+
+// Begins to be watched while the workers go to sleep.
+void watched_late() {
+  small_pool p(1);
+  events& e = install(p);
+  event_job j;
+  int data = 0;
+  together(
+      [&] {
+        e.watch(weft::scheduler_of(p));
+        e.happen(j);
+      },
+      [&] { p.run([&] { ++data; }); });
+  j.ran.wait();
+  expect(data == 1 && j.runs == 1, "both have run");
+}
+weft_model::part const p6("driver_seats: watched while the workers fall asleep", watched_late, {1, 0});
+
+}  // namespace

@@ -1,0 +1,120 @@
+// Joins: a forked call that may be stolen, the thief's steps, the owner's wait, and help. Through the real scheduler.
+#include <weft/parallel/fork_join.hpp>
+#include <weft/sched/open_join.hpp>
+
+#include <array>
+#include <cstddef>
+#include <model/model.hpp>
+#include <model/parts/pool.hpp>
+
+namespace {
+
+using namespace weft::detail;
+using weft_model::expect;
+using weft_model::small_pool;
+using weft_model::together;
+
+void forked_once() {
+  small_pool p(2);
+  int a = 0, b = 0;
+  p.run([&] { weft::fork_join([&] { ++a; }, [&] { ++b; }); });
+  expect(a == 1 && b == 1, "each half has run once");
+}
+weft_model::part const p1("join: a join on two workers", forked_once, {2, 0});
+
+void one_after_the_other() {
+  small_pool p(2);
+  int a = 0, b = 0;
+  p.run([&] {
+    for (int i = 0; i != 2; ++i) weft::fork_join([&] { ++a; }, [&] { ++b; });
+  });
+  expect(a == 2 && b == 2, "each half has run once in each join");
+}
+weft_model::part const p2("join: one after the other", one_after_the_other, {1, 0});
+
+void nested() {
+  small_pool p(2);
+  int a = 0, b = 0, c = 0, d = 0;
+  p.run([&] {
+    weft::fork_join([&] { weft::fork_join([&] { ++a; }, [&] { ++b; }); },
+                    [&] { weft::fork_join([&] { ++c; }, [&] { ++d; }); });
+  });
+  expect(a == 1 && b == 1 && c == 1 && d == 1, "each part has run once");
+}
+weft_model::part const p3("join: nested", nested, {1, 0});
+
+// The left half waits until the right has begun, so it is stolen or nothing moves: a worker that sleeps must see it.
+void must_be_stolen() {
+  small_pool p(2);
+  atomic<bool> begun{false};
+  p.run([&] {
+    weft::fork_join(
+        [&] {
+          while (!begun.load(memory_order_acquire)) {
+            current_worker()->home.share(*current_worker());
+            relax();
+          }
+        },
+        [&] { begun.store(true, memory_order_release); });
+  });
+}
+weft_model::part const p4("join: the right half is stolen", must_be_stolen, {1, 0});
+
+// The first failure stops the other half and waits for it.
+void thrown() {
+  small_pool p(2);
+  int b = 0;
+  bool caught = false;
+  p.run([&] {
+    try {
+      weft::fork_join([] { throw 1; }, [&] { ++b; });
+    } catch (int) {
+      caught = true;
+    }
+  });
+  expect(caught && b <= 1, "the failure arrives after the other half has ended");
+}
+weft_model::part const p5("join: the left half throws", thrown, {1, 0});
+
+// The counter alone, without a pool: the last end wakes the waiter, and nobody touches the join after that.
+void ends_of_an_open_join() {
+  auto* const j = new open_join;
+  j->begin(3, nullptr);
+  std::array<int, 3> written{};
+  auto const end = [&](std::size_t i) {
+    written[i] = 1;
+    if (j->end(1)) {
+      expect(written[0] + written[1] + written[2] == 3, "what was done before each end is seen by the last");
+      delete j;
+    }
+  };
+  together([&] { end(0); }, [&] { end(1); }, [&] { end(2); });
+}
+weft_model::part const o1("join: the ends of an open join", ends_of_an_open_join, {4, 4});
+
+// Each end may expect another.
+void open_join_grows() {
+  auto* const j = new open_join;
+  j->begin(2, nullptr);
+  int ends = 0;
+  atomic<int> left{3};
+  auto const end = [&] {
+    left.fetch_sub(1, memory_order_relaxed);
+    if (j->end(1)) {
+      ++ends;
+      expect(left.load(memory_order_relaxed) == 0, "the last end is the last");
+      delete j;
+    }
+  };
+  together(
+      [&] {
+        j->expect();
+        end();
+        end();
+      },
+      [&] { end(); });
+  expect(ends == 1, "it ends once");
+}
+weft_model::part const o2("join: an open join grows", open_join_grows, {4, 4});
+
+}  // namespace
