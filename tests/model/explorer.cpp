@@ -6,24 +6,13 @@
 #include <cstring>
 #include <exception>
 #include <model/explorer.hpp>
+#include <model/orders.hpp>
 
 namespace weft_model {
 namespace {
 
 constexpr std::int64_t time_of_a_look =
     60'000;  // ns by which a look at the clock moves it: who waits for a time comes to an end
-
-char const* name_of(std::memory_order o) noexcept {
-  switch (o) {
-    case std::memory_order_relaxed: return "relaxed";
-    case std::memory_order_consume:
-    case std::memory_order_acquire: return "acquire";
-    case std::memory_order_release: return "release";
-    case std::memory_order_acq_rel: return "acq_rel";
-    case std::memory_order_seq_cst: return "seq_cst";
-  }
-  return "?";
-}
 
 char const* file_of(where const& w) noexcept {
   char const* const slash = std::strrchr(w.file_name(), '/');
@@ -281,6 +270,7 @@ void explorer::trace(char const* what, void const* at, std::uint64_t value, char
 }
 
 std::uint64_t explorer::load(void const* at, std::uint64_t initial, std::memory_order order, where const& w) {
+  order = order_table::the().pass(operation::load, order, w);
   step();
   auto const value = memory_.load(view(), usable(at, initial), order);
   if (tracing_) trace("load", at, value, weft_model::name_of(order), w);
@@ -294,6 +284,7 @@ location& explorer::usable(void const* at, std::uint64_t initial) {
 
 void explorer::store(void const* at, std::uint64_t initial, std::uint64_t value, std::memory_order order,
                      where const& w) {
+  order = order_table::the().pass(operation::store, order, w);
   step();
   memory_.store(view(), usable(at, initial), value, order);
   note_change();
@@ -302,6 +293,7 @@ void explorer::store(void const* at, std::uint64_t initial, std::uint64_t value,
 
 std::uint64_t explorer::read_modify_write(void const* at, std::uint64_t initial, change how, std::uint64_t operand,
                                           std::size_t bytes, std::memory_order order, where const& w) {
+  order = order_table::the().pass(operation::update, order, w);
   step();
   auto const before = memory_.read_modify_write(view(), usable(at, initial), how, operand, bytes, order);
   if (how != change::exchange ? operand != 0 : before != operand) note_change();
@@ -317,6 +309,8 @@ std::uint64_t explorer::read_modify_write(void const* at, std::uint64_t initial,
 
 bool explorer::compare_exchange(void const* at, std::uint64_t initial, std::uint64_t& expected, std::uint64_t value,
                                 strength s, std::memory_order success, std::memory_order failure, where const& w) {
+  success = order_table::the().pass(operation::update, success, w);
+  failure = order_table::the().pass(operation::failed_exchange, failure, w);
   step();
   bool const done = memory_.compare_exchange(view(), usable(at, initial), expected, value, s, success, failure);
   if (done) note_change();

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <map>
+#include <model/orders.hpp>
 #include <model/strategies.hpp>
 #include <optional>
 #include <string>
@@ -21,11 +23,17 @@ struct entry {
   body run;
   limits within;
   std::vector<std::string> outcomes;
+  std::size_t number;  // in the order of their sources
 };
 
 std::vector<entry>& registry() {
   static std::vector<entry> all;
   return all;
+}
+
+void enter(kind is, char const* name, body run, limits within, std::initializer_list<char const*> outcomes) {
+  auto& all = registry();
+  all.push_back({is, name, run, within, {outcomes.begin(), outcomes.end()}, all.size()});
 }
 
 struct settings {
@@ -38,6 +46,7 @@ struct settings {
   bool trace = false, quiet = false;
   std::vector<std::string> names;
   std::string only;  // part, mutant or litmus
+  bool orders = false;
 };
 
 struct tally {
@@ -188,6 +197,42 @@ int replay_one(entry const& e, settings const& s) {
   return r.right ? 0 : 1;
 }
 
+/// Each order of weft's headers that the models wanted come by, weakened by one step: the models that come by it must find something wrong.
+int mutate_orders(std::vector<entry const*> const& models, settings s) {
+  std::map<order_site, std::vector<entry const*>> sites;
+  auto& orders = order_table::the();
+  for (entry const* e : models) {
+    random_walk walk(s.seed);
+    orders.collect(true);
+    for (int i = 0; i != 300; ++i) static_cast<void>(the_explorer().run(e->run, walk));
+    orders.collect(false);
+    for (order_site const& site : orders.take())
+      if (site.file.ends_with(".hpp")) sites[site].push_back(e);
+  }
+  unsigned killed = 0, survived = 0;
+  for (auto const& [site, by] : sites) {
+    for (auto const to : weaker(site.what, site.order)) {
+      orders.weaken(site, to);
+      entry const* killer = nullptr;
+      tally t;
+      for (entry const* e : by) {
+        t = run_part(*e, s);
+        if (!t.failing) continue;
+        killer = e;
+        break;
+      }
+      orders.restore();
+      ++(killer ? killed : survived);
+      if (killer && s.quiet) continue;
+      std::printf("%-58s -> %-8s %s%s%s\n", print(site).c_str(), name_of(to), killer ? "killed by " : "SURVIVED",
+                  killer ? killer->name : "", killer ? (": " + t.what).substr(0, 100).c_str() : "");
+      std::fflush(stdout);
+    }
+  }
+  std::printf("%u weakened orders, %u killed, %u survived\n", killed + survived, killed, survived);
+  return survived == 0 ? 0 : 1;
+}
+
 [[noreturn]] void usage() {
   std::puts(
       "model [option...] [name or part of one...]\n"
@@ -199,6 +244,8 @@ int replay_one(entry const& e, settings const& s) {
       "  --seconds S            at most so long for each model\n"
       "  --seed N\n"
       "  --at STRING            replays one schedule of the model named, and prints its steps\n"
+      "  --orders               weakens each memory order of weft's headers in turn, and says whether a model finds "
+      "it\n"
       "  --trace                prints what was found for a mutant, too\n"
       "  --quiet                prints what is wrong alone, and one line at the end");
   std::exit(2);
@@ -221,6 +268,7 @@ settings parse(int argc, char** argv) {
     else if (a == "--seed") s.seed = std::strtoull(value(), nullptr, 10);
     else if (a == "--at") s.at = value();
     else if (a == "--only") s.only = value();
+    else if (a == "--orders") s.orders = true;
     else if (a == "--trace") s.trace = true;
     else if (a == "--quiet") s.quiet = true;
     else if (a.starts_with("--")) usage();
@@ -239,10 +287,19 @@ bool wanted(entry const& e, settings const& s) {
 
 int run(settings const& s) {
   auto& all = registry();
-  std::stable_sort(all.begin(), all.end(), [](entry const& a, entry const& b) {
-    return std::string_view(a.name).substr(0, std::string_view(a.name).find(':')) <
-           std::string_view(b.name).substr(0, std::string_view(b.name).find(':'));
+  auto const group = [](entry const& e) {
+    return std::string_view(e.name).substr(0, std::string_view(e.name).find(':'));
+  };
+  std::sort(all.begin(), all.end(), [&](entry const& a, entry const& b) {
+    return std::pair(group(a), a.number) < std::pair(group(b), b.number);
   });
+  if (s.orders) {
+    std::vector<entry const*> parts;
+    for (entry const& e : all)
+      if (e.is == kind::part && wanted(e, s) && !std::string_view(e.name).starts_with("calibration"))
+        parts.push_back(&e);
+    return mutate_orders(parts, s);
+  }
   unsigned run = 0, wrong = 0;
   std::uint64_t const before = the_explorer().executions();
   auto const start = stopwatch::now();
@@ -263,10 +320,10 @@ int run(settings const& s) {
 
 }  // namespace
 
-part::part(char const* name, body run, limits within) { registry().push_back({kind::part, name, run, within, {}}); }
-mutant::mutant(char const* name, body run) { registry().push_back({kind::mutant, name, run, {}, {}}); }
+part::part(char const* name, body run, limits within) { enter(kind::part, name, run, within, {}); }
+mutant::mutant(char const* name, body run) { enter(kind::mutant, name, run, {}, {}); }
 litmus::litmus(char const* name, body run, std::initializer_list<char const*> outcomes) {
-  registry().push_back({kind::litmus, name, run, {}, {outcomes.begin(), outcomes.end()}});
+  enter(kind::litmus, name, run, {}, outcomes);
 }
 
 }  // namespace weft_model

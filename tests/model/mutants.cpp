@@ -33,7 +33,7 @@ class chase_lev {
  public:
   void push(int* item) {
     auto const b = bottom_.load(memory_order_relaxed);
-    slots_[b % size].store(item, memory_order_relaxed);
+    slot(b).store(item, memory_order_relaxed);
     bottom_.store(b + 1, O.push);
   }
   int* take() {
@@ -45,7 +45,7 @@ class chase_lev {
       bottom_.store(b + 1, O.restore);
       return nullptr;
     }
-    int* item = slots_[b % size].load(memory_order_relaxed);
+    int* item = slot(b).load(memory_order_relaxed);
     if (t == b) {
       if constexpr (O.last_by_exchange == has::yes) {
         if (!top_.compare_exchange_strong(t, t + 1, memory_order_seq_cst, memory_order_relaxed)) item = nullptr;
@@ -62,13 +62,14 @@ class chase_lev {
     if constexpr (O.steal_fence == has::yes) fence(memory_order_seq_cst);
     auto const b = bottom_.load(O.steal_bottom);
     if (t >= b) return stolen::nothing;
-    item = slots_[t % size].load(memory_order_relaxed);
+    item = slot(t).load(memory_order_relaxed);
     return top_.compare_exchange_strong(t, t + 1, memory_order_seq_cst, memory_order_relaxed) ? stolen::item
                                                                                               : stolen::nothing;
   }
 
  private:
   static constexpr std::size_t size = 4;
+  atomic<int*>& slot(std::int64_t i) { return slots_[static_cast<std::size_t>(i) % size]; }
   atomic<std::int64_t> top_{0}, bottom_{0};
   std::array<atomic<int*>, size> slots_;
 };
