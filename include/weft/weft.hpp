@@ -23,8 +23,11 @@
 #include <weft/coro/run.hpp>
 #include <weft/coro/task.hpp>
 #include <weft/coro/this_task.hpp>
+#include <weft/future/from_callback.hpp>
 #include <weft/future/future.hpp>
+#include <weft/future/shared_future.hpp>
 #include <weft/future/spawn.hpp>
+#include <weft/future/std_future.hpp>
 #include <weft/graph/graph.hpp>
 #include <weft/io/address.hpp>
 #include <weft/io/buffer.hpp>

@@ -8,6 +8,7 @@
 #include <weft/coro/root.hpp>
 #include <weft/coro/task.hpp>
 #include <weft/future/future.hpp>
+#include <weft/future/shared_future.hpp>
 #include <weft/sched/resume.hpp>
 #include <weft/sync/waiter.hpp>
 #include <weft/time/sleep.hpp>
@@ -138,6 +139,47 @@ struct operation_of<future<T>> {
 template <class T>
 struct operation_of<future<T>&> {
   using type = future_case<T, future<T>&>;
+};
+
+/// A shared future: it stays as it is, and every reader that wins gets the value where it stands.
+template <class T>
+class shared_future_case {
+ public:
+  struct node : waiter, shared_reader {
+    explicit node(selection& s) noexcept : waiter(s), shared_reader(&node::wake) {}
+
+   private:
+    static void wake(shared_reader* r, among how) noexcept {
+      auto& me = *static_cast<node*>(r);
+      if (me.claim()) me.fire(how == among::one ? selection::among::one : selection::among::several);
+      else me.owner().came_too_late();  // Past here *r may be gone.
+    }
+  };
+
+  explicit shared_future_case(shared_future<T> f) noexcept : future_(std::move(f)) {}
+  bool try_complete() const noexcept { return future_.ready(); }
+  enqueued enqueue(node& n) noexcept {
+    if (shared_access::look(future_).attach(n)) return enqueued::waits;
+    return n.claim() ? enqueued::completed : enqueued::lost;
+  }
+  left withdraw(node& n) noexcept { return shared_access::look(future_).detach(n) ? left::now : left::later; }
+  decltype(auto) take() { return shared_access::look(future_).read(); }
+
+ private:
+  shared_future<T> future_;
+};
+
+template <class T>
+struct operation_of<shared_future<T>> {
+  using type = shared_future_case<T>;
+};
+template <class T>
+struct operation_of<shared_future<T>&> {
+  using type = shared_future_case<T>;
+};
+template <class T>
+struct operation_of<shared_future<T> const&> {
+  using type = shared_future_case<T>;
 };
 
 /// What on() takes: A is deduced from a forwarding reference.

@@ -16,6 +16,9 @@
 
 namespace weft {
 
+template <class T = void>
+class shared_future;
+
 namespace detail {
 struct future_access;
 }
@@ -70,6 +73,9 @@ class future {
   template <class F>
   auto then(F&& f);
 
+  /// The same result for several readers; this future is consumed. Defined in future/shared_future.hpp.
+  [[nodiscard]] shared_future<T> share();
+
   class awaiter;
   [[nodiscard]] awaiter operator co_await() noexcept { return awaiter(std::move(*this)); }
 
@@ -109,34 +115,39 @@ class waiting_thread : public listener {
   one_end end;
 };
 
-}  // namespace detail
-
-template <class T>
-bool future<T>::wait_until(clock::time_point deadline) const {
-  auto const& s = state();
-  if (s->ready()) return true;
-  detail::worker* const self = detail::current_worker();
-  if (self && self->kind != detail::worker_kind::external && deadline == clock::time_point::max()) {
-    s->begin_inline(*self, detail::future_state<T>::inline_work::any);
-    if (s->ready()) return true;
+/// Blocks until s is ready (true) or the time is up (false). Thread is what s notifies.
+template <class Thread, class State>
+bool block_until_ready(State& s, clock::time_point deadline) {
+  if (s.ready()) return true;
+  worker* const self = current_worker();
+  if (self && self->kind != worker_kind::external && deadline == clock::time_point::max()) {
+    s.begin_inline(*self, State::inline_work::any);
+    if (s.ready()) return true;
   }
-  detail::waiting_thread here;
-  if (!s->attach(here)) return true;
+  Thread here;
+  if (!s.attach(here)) return true;
   bool in_time = false;
   // True: waited long enough, one way or the other.
   auto const wait = [&](clock::time_point at_most) {
     in_time = here.end.wait_until(std::min(deadline, at_most));
     if (!in_time && at_most < deadline) return false;
     // Late, and called all the same: the call is about to end.
-    if (!in_time && !s->detach(here)) {
+    if (!in_time && !s.detach(here)) {
       here.end.wait();
       in_time = true;
     }
     return true;
   };
-  if (self) detail::block_worker(*self, wait);
+  if (self) block_worker(*self, wait);
   else wait(deadline);
   return in_time;
+}
+
+}  // namespace detail
+
+template <class T>
+bool future<T>::wait_until(clock::time_point deadline) const {
+  return detail::block_until_ready<detail::waiting_thread>(*state(), deadline);
 }
 
 template <class T>
