@@ -20,7 +20,9 @@
 #include <weft/combine/when_any.hpp>
 #include <weft/coro/blocking.hpp>
 #include <weft/coro/concepts.hpp>
+#include <weft/coro/generator.hpp>
 #include <weft/coro/run.hpp>
+#include <weft/coro/stream.hpp>
 #include <weft/coro/task.hpp>
 #include <weft/coro/this_task.hpp>
 #include <weft/future/from_callback.hpp>
