@@ -31,6 +31,9 @@ class result_slot : pinned {
     WEFT_ASSERT(state_ == state::empty, "a result is set once");
     if constexpr (std::is_reference_v<T>)
       ::new (static_cast<void*>(std::addressof(value_))) stored(std::addressof(args)...);
+    // A number that is returned as another kind of number is the caller's affair: no warning from in here.
+    else if constexpr (sizeof...(Args) == 1 && std::is_arithmetic_v<stored>)
+      ::new (static_cast<void*>(std::addressof(value_))) stored(static_cast<stored>(args)...);
     else ::new (static_cast<void*>(std::addressof(value_))) stored(std::forward<Args>(args)...);
     state_ = state::value;
   }
