@@ -160,7 +160,7 @@ class actor : detail::pinned {
     posted(detail::scheduler& home, std::shared_ptr<core> const& c, Bound&& bound)
         : selection(nullptr),
           core_(c),
-          around_{.stop = nullptr, .home = &home},
+          around_{.stop = nullptr, .home = &home, .locals = nullptr},
           runner_(*this, home, work{c, std::move(bound)}) {
       this->ambient = &around_;
       this->act = &posted::begin;

@@ -94,7 +94,7 @@ class sibling_group : pinned {
     parent_ = parent;
     outer_ = parent.promise().ambient();
     ::new (static_cast<void*>(&stop_)) stop_state(outer_->stop);
-    context_ = {.stop = &stop_, .home = outer_->home};
+    context_ = {.stop = &stop_, .home = outer_->home, .locals = outer_->locals};
     if (sibling* const second = first.next_) {
       if (second->next_) push_reversed(self, *second);
       else push(self, *second);

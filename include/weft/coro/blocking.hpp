@@ -4,6 +4,7 @@
 #include <weft/base/result.hpp>
 #include <weft/coro/concepts.hpp>
 #include <weft/coro/suspension.hpp>
+#include <weft/sched/locals.hpp>
 #include <weft/sched/membership.hpp>
 
 #include <functional>
@@ -45,6 +46,7 @@ class blocking_awaiter : public stoppable_suspension<blocking_awaiter<F, Args...
   static void call(blocking_call* c) noexcept {
     auto& me = *static_cast<blocking_awaiter*>(c);
     settle_with(me.slot_, [&me]() -> result {
+      locals_scope const around(me.ambient->locals);
       return std::apply([](F& f, Args&... args) -> result { return std::invoke(std::move(f), std::move(args)...); },
                         me.work_);
     });

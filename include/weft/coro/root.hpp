@@ -4,6 +4,7 @@
 #include <weft/base/result.hpp>
 #include <weft/coro/concepts.hpp>
 #include <weft/coro/task.hpp>
+#include <weft/sched/locals.hpp>
 #include <weft/sched/scheduler.hpp>
 
 #include <functional>
@@ -79,8 +80,9 @@ class root : public ready_job, public completion, public epilogue, pinned {
         ended_(ended),
         out_(out),
         stop_(parent),
-        context_{.stop = &stop_, .home = &home},
+        context_{.stop = &stop_, .home = &home, .locals = inherit_locals()},
         work_(std::forward<Values>(values)...) {}
+  ~root() { let_locals_go(); }
 
   [[nodiscard]] stop_state& stop() noexcept { return stop_; }
   [[nodiscard]] scheduler& home() const noexcept { return *context_.home; }
@@ -125,9 +127,15 @@ class root : public ready_job, public completion, public epilogue, pinned {
 
   void finish(worker& self) noexcept {
     work_.destroy();
+    let_locals_go();
     stop_.leave_parent();
     self.current = nullptr;
     ended_(this, self);
+  }
+
+  void let_locals_go() noexcept {
+    if (context_.locals) [[unlikely]]
+      local_binding::release(std::exchange(context_.locals, nullptr));
   }
 
   struct nothing {};

@@ -12,6 +12,7 @@
 #include <weft/graph/node.hpp>
 #include <weft/os/clock.hpp>
 #include <weft/sched/external.hpp>
+#include <weft/sched/locals.hpp>
 #include <weft/sched/open_join.hpp>
 #include <weft/sched/overdue.hpp>
 #include <weft/sched/scheduler.hpp>
@@ -67,7 +68,7 @@ class graph_core : pinned {
   void begin(stop_state* parent, scheduler& home, worker* waiter, suspension* task) noexcept {
     running_ = true;
     stop_.emplace(parent);
-    context_.emplace(context{.stop = &*stop_, .home = &home});
+    context_.emplace(context{.stop = &*stop_, .home = &home, .locals = ambient_locals()});
     task_ = task;
     join_.begin(nodes_.size(), waiter);
   }

@@ -10,6 +10,7 @@
 #include <weft/parallel/pipeline_cost.hpp>
 #include <weft/parallel/pipeline_flow.hpp>
 #include <weft/parallel/pipeline_gates.hpp>
+#include <weft/sched/locals.hpp>
 #include <weft/sched/nested.hpp>
 #include <weft/sched/overdue.hpp>
 #include <weft/sched/scheduler.hpp>
@@ -58,7 +59,7 @@ class pipeline_team : pinned {
         shape_(s),
         owner_(owner),
         stop_(owner.current ? owner.current->stop : nullptr),
-        context_{.stop = &stop_, .home = &owner.home} {}
+        context_{.stop = &stop_, .home = &owner.home, .locals = ambient_locals()} {}
 
   ~pipeline_team() {
     for (std::size_t i = 0; i < tokens_.size(); ++i) flow_.destroy(tokens_[i]);

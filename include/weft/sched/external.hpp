@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weft/base/function.hpp>
+#include <weft/sched/locals.hpp>
 #include <weft/sched/pool.hpp>
 
 namespace weft::detail {
@@ -9,7 +10,11 @@ namespace weft::detail {
 /// The calling thread takes part in `home` while this lives, if a place was free.
 class external_membership : pinned {
  public:
-  explicit external_membership(scheduler& home) : self_(home.enter_external()), home_(home) {}
+  explicit external_membership(scheduler& home) : self_(home.enter_external()), home_(home) {
+    if (!self_ || !this_thread_locals) return;
+    around_ = {.stop = nullptr, .home = &home, .locals = this_thread_locals};
+    self_->current = &around_;
+  }
   ~external_membership() {
     if (self_) home_.leave_external(*self_);
   }
@@ -18,6 +23,7 @@ class external_membership : pinned {
  private:
   worker* self_;
   scheduler& home_;
+  context around_;  // of what it forks, where task-locals are bound around the call
 };
 
 /// Hands `call` to the pool and blocks. Defined in coro/run.hpp.

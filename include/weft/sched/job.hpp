@@ -7,12 +7,14 @@ namespace weft::detail {
 
 class scheduler;
 class worker;
+class local_binding;
 
-/// What code finds around it, wherever it runs: who may stop it, and the pool it belongs to. Inherited by children: a job
-/// carries its forker's context, and a thief installs it.
+/// What code finds around it, wherever it runs: who may stop it, the pool it belongs to, and what task-locals are bound to. Inherited by
+/// children: a job carries its forker's context, and a thief installs it.
 struct context {
   stop_state* stop = nullptr;
   scheduler* home = nullptr;
+  local_binding* locals = nullptr;  // see locals.hpp
 };
 
 /// What to do with a job that has been taken from a queue.

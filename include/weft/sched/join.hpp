@@ -73,7 +73,7 @@ class forked : public job, pinned {
   void run_as_thief(worker& self, Body&& body) noexcept {
     parker& owner = self.victim->sleep;
     ::new (static_cast<void*>(&stop_)) stop_state(ambient_ ? ambient_->stop : nullptr);
-    context here{.stop = &stop_, .home = &self.home};
+    context here{.stop = &stop_, .home = &self.home, .locals = ambient_ ? ambient_->locals : nullptr};
     // release: E1. acquire is not needed: the owner says nothing to the thief but that it waits.
     state_.fetch_or(self.running.load(memory_order_relaxed) << holder_shift, memory_order_release);
     auto* const outer = std::exchange(self.current, &here);
