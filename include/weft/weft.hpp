@@ -22,6 +22,7 @@
 #include <weft/coro/concepts.hpp>
 #include <weft/coro/generator.hpp>
 #include <weft/coro/local.hpp>
+#include <weft/coro/resume_on.hpp>
 #include <weft/coro/run.hpp>
 #include <weft/coro/stream.hpp>
 #include <weft/coro/task.hpp>

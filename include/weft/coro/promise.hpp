@@ -49,6 +49,31 @@ class promise_base : public cached_allocation, pinned {
 
   [[nodiscard]] context* ambient() const noexcept { return ambient_; }
 
+  /// Where a task goes at its end, and its context until then.
+  struct end_and_context {
+    context* ambient;
+    std::uintptr_t next;
+  };
+
+  /// From here on the task runs in a context of its own, and `c` is told of its end, which then goes on with what was there before:
+  /// end_as, once.
+  [[nodiscard]] end_and_context exchange_end(completion& c, context& own) noexcept {
+    end_and_context const before{ambient_, next_ & ~failed_bit};
+    complete_with(c, own);
+    return before;
+  }
+  /// Returns what to go on with.
+  [[nodiscard]] std::coroutine_handle<> end_as(end_and_context const& before) noexcept {
+    ambient_ = before.ambient;
+    next_ = before.next | (next_ & failed_bit);
+    return go_on();
+  }
+
+  /// Whom complete_with has named, or null: a coroutine goes on at the end.
+  [[nodiscard]] completion* told() const noexcept {
+    return (next_ & completion_bit) ? reinterpret_cast<completion*>(next_ & ~bits) : nullptr;
+  }
+
   /// Has it ended with an exception?
   [[nodiscard]] bool failed() const noexcept { return (next_ & failed_bit) != 0; }
 
@@ -59,12 +84,7 @@ class promise_base : public cached_allocation, pinned {
     template <class Promise>
     std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) noexcept {
       promise_base& me = self.promise();
-      auto* const next = reinterpret_cast<void*>(me.next_ & ~bits);
-      if (me.next_ & completion_bit) {
-        auto* const c = static_cast<completion*>(next);
-        return c->at_end(c, me);  // Past here *this may be gone.
-      }
-      return transfer(std::coroutine_handle<>::from_address(next));
+      return me.go_on();  // Past here *this may be gone.
     }
     void await_resume() const noexcept {}
   };
@@ -79,6 +99,15 @@ class promise_base : public cached_allocation, pinned {
 
  private:
   static constexpr std::uintptr_t completion_bit = 1, failed_bit = 2, bits = 3;
+
+  std::coroutine_handle<> go_on() noexcept {
+    auto* const next = reinterpret_cast<void*>(next_ & ~bits);
+    if (next_ & completion_bit) {
+      auto* const c = static_cast<completion*>(next);
+      return c->at_end(c, *this);  // Past here *this may be gone.
+    }
+    return transfer(std::coroutine_handle<>::from_address(next));
+  }
 
   // Both are set when the coroutine is begun, and not before.
   context* ambient_;
