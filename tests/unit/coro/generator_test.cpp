@@ -245,6 +245,23 @@ TEST_CASE("a generator works with algorithms and views, as an lvalue a part at a
   CHECK(squares == std::vector<int>{0, 1, 4, 9, 16});
   auto source = count_to(100);
   CHECK(std::ranges::count_if(source, [](int v) { return v % 2 == 0; }) == 50);
+  CHECK(std::ranges::equal(count_to(7), count_to(7)));
+  CHECK_FALSE(std::ranges::equal(count_to(7), count_to(8)));
+}
+
+TEST_CASE("a generator owns the temporaries that it is given by value, and borrows what it is given by reference") {
+  auto const concat = []<class First, class Second>(First&& first, Second&& second) {
+    return [](First a, Second b) -> generator<char> {
+      for (char c : a) co_yield c;
+      for (char c : b) co_yield c;
+    }(std::forward<First>(first), std::forward<Second>(second));
+  };
+  std::string borrowed = "bar";
+  auto g = concat(std::string("foo"), concat(borrowed, std::vector<char>{'b', 'a', 'z'}));
+  borrowed = "buzz";
+  std::string all;
+  for (char c : g) all += c;
+  CHECK(all == "foobuzzbaz");
 }
 
 TEST_CASE("a generator is lazy: its sequence may be endless") {

@@ -4,6 +4,7 @@
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 
+#include <weft/base/utility.hpp>
 #include <weft/combine/timeout.hpp>
 #include <weft/combine/when_all.hpp>
 #include <weft/coro/blocking.hpp>
@@ -150,6 +151,25 @@ TEST_CASE("a task's failure or stop passes through with, and the binding is gone
     CHECK_THROWS_AS(stopping.get(), weft::stopped);
   }
   CHECK(counted::live() == 0);
+}
+
+TEST_CASE("a binding is still there while a task that was stopped, or has ended, destroys its locals") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("local_test: destructors");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  std::atomic<int> seen{0};
+  auto const looks = [&seen](bool waits) -> task<> {
+    auto look = [&seen] { seen += *id; };
+    weft::detail::scope_exit const at_end(look);
+    if (waits) co_await weft::sleep_for(1h);
+  };
+  pool.run(with(id, 1, looks, false));
+  CHECK(seen == 1);
+  auto stopping = pool.spawn(with(id, 40, looks, true));
+  stopping.stop();
+  CHECK_THROWS_AS(stopping.get(), weft::stopped);
+  CHECK((seen == 41 || seen == 1));  // a task that had not begun has no locals
 }
 
 TEST_CASE("children of when_all, timeout and fork_join inherit a binding, and their own bind for themselves alone") {

@@ -18,6 +18,7 @@
 #include <weft/future/future.hpp>
 #include <weft/future/spawn.hpp>
 #include <weft/sched/pool.hpp>
+#include <weft/sync/event.hpp>
 #include <weft/sync/mutex.hpp>
 #include <weft/time/sleep.hpp>
 
@@ -363,6 +364,38 @@ TEST_CASE("a next within a time gives up the producer's wait, which ends the str
     co_return first == 1 && late&& s.ended();
   });
   CHECK(right);
+}
+
+TEST_CASE("the producer is waited for by its reader, whoever of them becomes ready first") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("stream_test: ready in any order");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  for (int order = 0; order < 24; ++order) {
+    weft::event produced[3], reads;
+    auto const produce = [&produced]() -> stream<int> {
+      for (int i = 0; i < 3; ++i) {
+        auto& e = produced[i];
+        co_await e.wait();
+        if (i < 2) co_yield i + 1;
+      }
+    };
+    auto reader = pool.spawn([&]() -> task<int> {
+      auto s = produce();
+      int total = (co_await s.next()).value();
+      total += (co_await s.next()).value();
+      co_await reads.wait();
+      co_return co_await s.next() ? -1 : total;
+    });
+    weft::event* all[] = {&produced[0], &produced[1], &produced[2], &reads};
+    for (int left = 4, rest = order; left > 0; --left) {
+      int const next = rest % left;
+      rest /= left;
+      all[next]->set();
+      std::swap(all[next], all[left - 1]);
+    }
+    CHECK(reader.get() == 3);
+  }
 }
 
 TEST_CASE("streams are put one behind the other, and ended from behind") {

@@ -2,9 +2,11 @@
 #include "support/catch.hpp"
 #include "support/counted.hpp"
 #include "support/misuse.hpp"
+#include "support/stack_depth.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 
+#include <weft/base/config.hpp>
 #include <weft/cancel/stop_token.hpp>
 #include <weft/combine/select.hpp>
 #include <weft/combine/when_all.hpp>
@@ -449,6 +451,30 @@ TEST_CASE("a shared future in a select takes part until it is ready, and loses n
     co_return total;
   });
   CHECK(both.get() == 23);
+}
+
+TEST_CASE("a million awaits of shared results that are there, or become so at once, do not build up the stack") {
+  weft_test::watchdog const guard("shared_future_test: awaits in a loop", std::chrono::seconds(60));
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = 1}};
+  weft_test::stack_depth depth;
+  int const count = weft::detail::small_capacities ? 50'000 : 1'000'000;
+  int const sum = pool.run([&]() -> task<int> {
+    int total = 0;
+    auto const ready = weft::make_ready_future(1).share();
+    for (int i = 0; i < count; ++i) {
+      total += co_await ready;
+      depth.look();
+    }
+    for (int i = 0; i < count / 10; ++i) {
+      auto const begins_here = weft::spawn([] { return 1; }).share();
+      total += co_await begins_here;
+      depth.look();
+    }
+    co_return total;
+  });
+  CHECK(sum == count + count / 10);
+  CHECK(depth.bytes() <= 64 * 1024);
 }
 
 TEST_CASE("misuse of a shared future ends the program with a sentence") {

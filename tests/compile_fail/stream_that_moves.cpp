@@ -1,0 +1,12 @@
+// expect-error: resume_on moves a weft::task; in a stream, await a task that moves
+#include <weft/weft.hpp>
+
+weft::stream<int> wanders(weft::pool& p) {
+  co_await weft::this_task::resume_on(p);
+  co_yield 1;
+}
+
+int main() {
+  weft::pool p;
+  auto s = wanders(p);
+}
