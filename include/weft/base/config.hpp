@@ -50,6 +50,13 @@
 #define WEFT_CHAOS 0
 #endif
 
+/// Builds that look for misuse look at the lambdas that are coroutines, too, where the compiler shows them to their promise: GCC's alone.
+#if !defined(NDEBUG) && defined(__GNUC__) && !defined(__clang__)
+#define WEFT_WATCH_CLOSURES 1
+#else
+#define WEFT_WATCH_CLOSURES 0
+#endif
+
 namespace weft::detail {
 
 inline constexpr bool address_sanitized = WEFT_ASAN != 0;

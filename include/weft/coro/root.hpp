@@ -34,6 +34,15 @@ task<await_result_t<A>> as_task(A&& a) {
   else return lift<std::remove_cvref_t<A>>(std::forward<A>(a));
 }
 
+/// By a verb that keeps x and returns before it has ended.
+template <class X>
+void warn_if_of_closure([[maybe_unused]] X& x, [[maybe_unused]] char const* verb) noexcept {
+#if WEFT_WATCH_CLOSURES
+  if constexpr (is_task<std::remove_const_t<X>>)
+    if (x.valid()) warn_of_closure(task_access::handle(x).address(), verb);
+#endif
+}
+
 /// A callable with its arguments, or an awaitable, kept until it has run to its end. run_now computes; make_task begins to wait.
 template <class X, class... Args>
 class bound_work {

@@ -2,15 +2,19 @@
 #pragma once
 
 #include <weft/base/assert.hpp>
+#include <weft/base/config.hpp>
 #include <weft/base/result.hpp>
 #include <weft/coro/concepts.hpp>
 #include <weft/coro/foreign.hpp>
 #include <weft/coro/frame_allocator.hpp>
 #include <weft/coro/promise.hpp>
+#include <weft/sched/closures.hpp>
 #include <weft/sched/resume.hpp>
 
 #include <coroutine>
+#include <cstddef>
 #include <exception>
+#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -111,6 +115,23 @@ struct task_access {
 template <class T>
 class task<T>::promise_type : public detail::task_promise<T> {
  public:
+#if WEFT_WATCH_CLOSURES
+  promise_type() noexcept = default;
+  template <class First, class... Rest>
+  explicit promise_type(First& first, Rest&...) noexcept {
+    using object = std::remove_cvref_t<First>;
+    if constexpr (detail::captures_something<object>())
+      detail::closures_of_this_thread().object_seen(std::coroutine_handle<promise_type>::from_promise(*this).address(),
+                                                    std::addressof(first), detail::kind_of_closure<object>);
+  }
+  static void* operator new(std::size_t bytes) {
+    void* const frame = detail::promise_base::operator new(bytes);
+    detail::closures_of_this_thread().frame_made(frame, bytes);
+    return frame;
+  }
+  static void operator delete(void* p, std::size_t bytes) noexcept { detail::promise_base::operator delete(p, bytes); }
+#endif
+
   task get_return_object() noexcept {
     return detail::task_access::make<T>(std::coroutine_handle<promise_type>::from_promise(*this));
   }

@@ -5,6 +5,7 @@
 #include <weft/future/future.hpp>
 #include <weft/sched/pool.hpp>
 
+#include <concepts>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -78,8 +79,12 @@ class counted_root : pinned {
   bool kept_ = false;
 };
 
+template <class... Values>
+concept can_be_kept = (std::constructible_from<std::decay_t<Values>, Values> && ...);
+
 template <class X, class... Args>
 future<result_of<X, Args...>> spawn_on(scheduler& home, X&& x, Args&&... args) {
+  warn_if_of_closure(x, "spawn");
   counted_root counted(home);
   auto* const s =
       new spawned<std::decay_t<X>, std::decay_t<Args>...>(home, std::forward<X>(x), std::forward<Args>(args)...);
@@ -157,7 +162,9 @@ auto pool::spawn(X&& x, Args&&... args) {
   static_assert(runnable<X, Args...>,
                 "pool::spawn takes a callable with its arguments, or an awaitable alone; arguments are moved: std::ref "
                 "to borrow");
-  if constexpr (runnable<X, Args...>) return detail::spawn_on(core_, std::forward<X>(x), std::forward<Args>(args)...);
+  static_assert(detail::can_be_kept<X, Args...>, "pool::spawn keeps what it is given: std::move what cannot be copied");
+  if constexpr (runnable<X, Args...> && detail::can_be_kept<X, Args...>)
+    return detail::spawn_on(core_, std::forward<X>(x), std::forward<Args>(args)...);
 }
 
 /// Starts x now, on the current pool, else on the default one, and returns a future of its result: Go's go, create_task,
@@ -165,12 +172,15 @@ auto pool::spawn(X&& x, Args&&... args) {
 /// It is the root of a tree of its own: dropping or awaiting the future does not stop it, future::stop() and the
 /// pool's end do. Any thread. One allocation, from a per-worker cache, and one for a coroutine's frame. Throws std::bad_alloc, and
 /// std::logic_error on a pool that has been shut down; then nothing has begun.
+/// A lambda that is a coroutine is given itself, and kept: `spawn(f, args...)`. Its task alone, `spawn(f(args...))`, has nothing but a
+/// pointer to the captures; builds without NDEBUG say so on standard error, with GCC.
 template <class X, class... Args>
 auto spawn(X&& x, Args&&... args) {
   static_assert(
       runnable<X, Args...>,
       "spawn takes a callable with its arguments, or an awaitable alone; arguments are moved: std::ref to borrow");
-  if constexpr (runnable<X, Args...>)
+  static_assert(detail::can_be_kept<X, Args...>, "spawn keeps what it is given: std::move what cannot be copied");
+  if constexpr (runnable<X, Args...> && detail::can_be_kept<X, Args...>)
     return detail::spawn_on(detail::ambient_scheduler(), std::forward<X>(x), std::forward<Args>(args)...);
 }
 

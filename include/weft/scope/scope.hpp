@@ -55,6 +55,7 @@ class scope : detail::pinned {
   template <class X, class... Args>
     requires runnable<X, Args...>
   void spawn(X&& x, Args&&... args) {
+    detail::warn_if_of_closure(x, "scope::spawn");
     auto* const child = new detail::scope_child<std::decay_t<X>, std::decay_t<Args>...>(*this, std::forward<X>(x),
                                                                                         std::forward<Args>(args)...);
     hold();
