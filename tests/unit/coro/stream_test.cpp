@@ -271,6 +271,25 @@ TEST_CASE("a stream may be dropped before it begins, at any element, and at its 
   CHECK(counted::live() == 0);
 }
 
+TEST_CASE("a plain thread reads a stream by running its next, to the end and to a failure") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("stream_test: plain thread");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  auto s = waits_between(2);
+  CHECK(pool.run(s.next()) == 0);
+  CHECK(pool.run(s.next()) == 1);
+  CHECK_FALSE(pool.run(s.next()).has_value());
+  CHECK_FALSE(pool.run(s.next()).has_value());
+  auto const fails = []() -> stream<int> {
+    co_yield 42;
+    throw std::runtime_error("at the end");
+  };
+  auto f = fails();
+  CHECK(pool.run(f.next()) == 42);
+  CHECK_THROWS_WITH(pool.run(f.next()), "at the end");
+}
+
 TEST_CASE("a moved stream goes on where it stood, in another task and on another pool") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
   weft_test::watchdog const guard("stream_test: moved");
