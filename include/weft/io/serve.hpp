@@ -91,6 +91,12 @@ class connection_limit : pinned {
          (e.value() == EMFILE || e.value() == ENFILE || e.value() == ENOBUFS || e.value() == ENOMEM);
 }
 
+/// Whoever was served has gone in the middle of it, as clients do.
+[[nodiscard]] inline bool peer_has_gone(std::error_code const& e) noexcept {
+  return e.category() == std::system_category() &&
+         (e.value() == ECONNRESET || e.value() == EPIPE || e.value() == ETIMEDOUT);
+}
+
 template <class Connection, class Handler>
 task<> serve_one(connection_limit& limit, Handler& handler, Connection connection) {
   scope_exit const leave([&limit] { limit.leave(); });
@@ -99,6 +105,8 @@ task<> serve_one(connection_limit& limit, Handler& handler, Connection connectio
     co_await std::move(operation);
   } catch (stopped const&) {
     // With the server, or because somebody has closed the connection.
+  } catch (std::system_error const& e) {
+    if (!peer_has_gone(e.code())) current_worker()->home.report(std::current_exception());
   } catch (...) {
     // Nobody waits for this connection alone; the server goes on.
     current_worker()->home.report(std::current_exception());
@@ -152,7 +160,8 @@ task<> serve_all(Listener listener, Handler handler, serve_options options) {
 /// co_await serve(listener, [](tcp_stream s) -> task<> { … }, {.max_connections = 1000});
 ///   completes   when the listener has been closed and the handlers have ended: close() it to let a server run out
 ///   on error    throws what accept threw. Not for want of descriptors or memory: then it waits, up to a second at a time, and goes on. What a
-///               handler throws goes to the pool's failure handler, and the server goes on
+///               handler throws goes to the pool's failure handler, unless it says no more than that a peer has gone (ECONNRESET, EPIPE,
+///               ETIMEDOUT), and the server goes on
 ///   on stop     accepts no more, stops the handlers, and completes as stopped when they have ended
 ///   resumes on  the pool it was awaited on
 /// A listener given as an lvalue is borrowed, one that is moved in ends with the server. The handler is kept until all has ended, and is

@@ -146,6 +146,39 @@ TEST_CASE("a handler that fails is reported, and the server goes on") {
   CHECK(failures == 10);
 }
 
+TEST_CASE("a client that goes away in the middle is no failure of the server's") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("serve_test: clients that go away");
+  failures = 0;
+  weft::pool pool{{.workers = workers, .on_failure = &count_failure}};
+  auto listener = tcp_listener::bind(endpoint::loopback());
+  std::atomic<int> reset{0}, broken{0};
+  auto server = pool.spawn([&]() -> task<> {
+    co_await weft::serve(listener, [&](tcp_stream s) -> task<> {
+      auto const counted = [&](std::system_error const& e) {
+        if (e.code() == std::errc::connection_reset) ++reset;
+        if (e.code() == std::errc::broken_pipe) ++broken;
+      };
+      std::string const text(100'000, 'x');
+      try {
+        for (;;) co_await s.write(text);
+      } catch (std::system_error const& e) {
+        counted(e);
+        if (e.code() == std::errc::broken_pipe) throw;
+      }
+      co_await s.write(text);  // EPIPE, after the reset was told of
+    });
+  });
+  for (int i = 0; i < 10; ++i) {
+    auto const client = plain_socket::connect(listener.local());
+    CHECK(client.receive_exactly(1) == "x");  // and closes, with the rest unread: a reset
+  }
+  listener.close();
+  server.get();
+  CHECK(reset + broken >= 10);
+  CHECK(failures == 0);
+}
+
 TEST_CASE("no more connections than allowed are served at a time") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
   weft_test::watchdog const guard("serve_test: max_connections");
