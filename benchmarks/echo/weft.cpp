@@ -67,8 +67,7 @@ int main(int argc, char** argv) {
   std::vector<weft::future<void>> busy;
   if (argc > 2) {
     int const bodies = bodies_of_a_second();
-    for (unsigned i = 0; i < pool.size(); ++i)
-      busy.push_back(pool.spawn(keep_busy, std::string_view(argv[2]), bodies));
+    for (unsigned i = 0; i < pool.size(); ++i) busy.push_back(pool.spawn(keep_busy, std::string_view(argv[2]), bodies));
   }
   std::printf("%d\n", listener.local().port());
   std::fflush(stdout);
