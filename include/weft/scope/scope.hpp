@@ -4,12 +4,12 @@
 #include <weft/base/result.hpp>
 #include <weft/base/utility.hpp>
 #include <weft/cancel/stop_token.hpp>
-#include <weft/concurrent/atomic.hpp>
 #include <weft/concurrent/intrusive.hpp>
 #include <weft/concurrent/mutex.hpp>
 #include <weft/coro/root.hpp>
 #include <weft/coro/suspension.hpp>
 #include <weft/sched/scheduler.hpp>
+#include <weft/scope/open_count.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -33,17 +33,6 @@ template <class X, class... Args>
 class scope_child;
 }  // namespace detail
 
-//   started_   the body and all children so far          those who start
-//   ended_     how many of these have ended              those who end; the last one brings the parent back
-//   body_ended_
-//
-//   E1  an end's release → every later end's acquire   what it wrote, the children that it started, and that the body has ended
-//
-// Two counters, so that who starts children and who runs them need not pass a cache line to and fro; while the body runs, an end does not
-// look at started_. An end reads ended_, then body_ended_ and started_, then steps ended_ on, which succeeds only where nobody has ended
-// since it read it. Whoever has not ended at that moment, beside itself, was started by somebody who had not either, or by one whose
-// end this one has acquired (E1): going back from one to the other, at least one of them is among the started_ that it has read. So it
-// is the last exactly where ended_ has become started_. The step is its last touch.
 /// Where children are started; with_scope makes one, and it lives until all of them have ended. The body, the children, and whoever
 /// they wait for may spawn and stop, on any thread.
 class scope : detail::pinned {
@@ -58,7 +47,7 @@ class scope : detail::pinned {
     detail::warn_if_of_closure(x, "scope::spawn");
     auto* const child = new detail::scope_child<std::decay_t<X>, std::decay_t<Args>...>(*this, std::forward<X>(x),
                                                                                         std::forward<Args>(args)...);
-    hold();
+    count_.start();
     if (limit_ != 0) {
       detail::small_lock const guard(lock_);
       if (in_flight_ == limit_) return waiting_.push(child);
@@ -69,7 +58,7 @@ class scope : detail::pinned {
 
   /// Asks the body and all children to stop. Does not wait.
   void stop() noexcept {
-    hold();  // a child that ends meanwhile does not take the scope with it
+    count_.start();  // a child that ends meanwhile does not take the scope with it
     stop_->request_stop();
     end();
   }
@@ -84,21 +73,11 @@ class scope : detail::pinned {
 
   scope(std::size_t limit, detail::suspension& parent) noexcept : limit_(limit), parent_(parent) {}
 
-  void hold() noexcept { started_.fetch_add(1, detail::memory_order_relaxed); }
-
   void end() noexcept {
-    auto ended = ended_.load(detail::memory_order_acquire);  // acquire: E1.
-    std::size_t all;
-    do {
-      all = body_ended_.load(detail::memory_order_relaxed) ? started_.load(detail::memory_order_relaxed) : 0;
-    } while (!ended_.compare_exchange_weak(ended, ended + 1, detail::memory_order_acq_rel,
-                                           detail::memory_order_acquire));  // E1.
-    if (ended + 1 == all) parent_.fire();  // Past here *this may be gone.
+    if (count_.end()) parent_.fire();  // Past here *this may be gone.
   }
-
   void end_of_body() noexcept {
-    body_ended_.store(true, detail::memory_order_relaxed);  // E1, by the step of ended_
-    end();
+    if (count_.end_of_opener()) parent_.fire();  // Past here *this may be gone.
   }
 
   void failed(std::exception_ptr failure) noexcept {
@@ -127,16 +106,11 @@ class scope : detail::pinned {
   detail::suspension& parent_;
   detail::scheduler* home_ = nullptr;
   std::optional<detail::stop_state> stop_;
-  detail::atomic<bool> body_ended_{false};
   detail::small_mutex lock_;
   std::size_t in_flight_ = 0;                                                           // guarded by lock_
   detail::intrusive_queue<detail::ready_job, &detail::ready_job::next_ready> waiting_;  // guarded by lock_
   std::exception_ptr failure_;                                                          // guarded by lock_; the first
-  // Padding, not alignment: frames of coroutines are aligned to 16 bytes.
-  std::byte apart_[64];
-  detail::atomic<std::size_t> started_{1};
-  std::byte apart_too_[64];
-  detail::atomic<std::size_t> ended_{0};
+  detail::open_count count_;                                                            // the body opens it
 };
 
 namespace detail {
