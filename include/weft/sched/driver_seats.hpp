@@ -9,14 +9,14 @@
 namespace weft::detail {
 
 //   A worker sits down as the last step of its search, and the system wakes one of those who sit for each event: the one that sat down
-//   last, whose caches are warm. They have no names here, so who wants one of them woken for a job takes it out of the count, posts a
-//   claim and interrupts; whoever returns from the wait first takes the claim.
+//   last, whose caches are warm. They have no names here, so who wants one of them woken for a job makes one of the seated a called one,
+//   in one step (idle_set), and interrupts; whoever returns from the wait first takes the call.
 //
-//   claims P = those in seats − those counted as seated in idle_set: each who gets up takes itself out of the count or takes a claim.
+//   called = those in seats − those counted as seated: each who gets up takes itself out of the count or takes a call.
 //
 //   E1  seq_cst, both: who makes events().watches() true, or leaves the last seat, then looks for sleepers; a sleeper announces itself,
 //       then looks whether somebody sits. One of the two sees the other, and an idle worker sits down.
-//   E2  seq_cst, both: a claim is posted, then the interrupt; who is interrupted takes a claim after that, and interrupts again if there
+//   E2  seq_cst, both: one is called, then interrupted; who is interrupted takes a call after that, and interrupts again if there
 //       are more. Who polls without a seat and finds an interrupt passes it on.
 //   E3  seq_cst, both: a deadline is published, then in_driver read; in_driver written, then the deadline read. One of the two sees the
 //       other. Who sees the keeper of the time in a seat writes time_moved_, then interrupts; who takes time_moved_ keeps the time from
@@ -48,13 +48,10 @@ inline void scheduler::nudge_seat() noexcept {
   installed_events()->interrupt();
 }
 
-inline bool scheduler::take_seat_claim(event_driver& events) noexcept {
-  auto seen = seat_claims_.load(memory_order_seq_cst);  // E2.
-  do {
-    if (seen == 0) return false;
-  } while (!seat_claims_.compare_exchange_weak(seen, seen - 1, memory_order_seq_cst));  // E2.
-  if (seen > 1) events.interrupt();
-  return true;
+inline bool scheduler::take_seat_call(event_driver& events) noexcept {
+  auto const calls = idle.take_call();  // E2.
+  if (calls > 1) events.interrupt();
+  return calls != 0;
 }
 
 // What came from outside, behind what this worker has; woken are others only for it.
@@ -78,7 +75,7 @@ inline void scheduler::poll_events(worker& self, std::uint64_t patience) noexcep
   bool const interrupted = events->poll(batch);
   polling_.store(false, memory_order_relaxed);
   // It was meant for somebody who sits, or who is on the way there.
-  if (interrupted && (seat_claims_.load(memory_order_seq_cst) != 0 || idle.seated() != 0)) events->interrupt();  // E2.
+  if (interrupted && (idle.called() != 0 || idle.seated() != 0)) events->interrupt();  // E2.
   submit_batch(self, batch);
 }
 
@@ -96,17 +93,13 @@ inline bool scheduler::sleep_in_driver(worker& self, event_driver& events) noexc
     if (deadline != clock::time_point::max() && deadline <= clock::now()) break;
     events.wait_until(batch, deadline);
     last_poll_.store(ticks(), memory_order_relaxed);
-    claimed = take_seat_claim(events);
+    claimed = take_seat_call(events);
     time_moved = time_moved_.load(memory_order_seq_cst) && time_moved_.exchange(false, memory_order_seq_cst);  // E3.
     if (!batch.empty()) break;
   }
   self.in_driver.store(false, memory_order_seq_cst);  // E3.
   idle_set::left_behind left{};
-  if (!claimed && !idle.get_up(left)) {
-    // Somebody has taken this worker out of the count and is about to post the claim.
-    while (!take_seat_claim(events)) give_way();
-    claimed = true;
-  }
+  if (!claimed && !idle.get_up(left)) claimed = true;
   if (exiting_.load(memory_order_acquire)) events.interrupt();  // acquire: shut_down. The next in a seat.
   ready_job* const first = batch.pop();
   self.from_driver = first != nullptr;

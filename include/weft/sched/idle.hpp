@@ -11,7 +11,7 @@
 
 namespace weft::detail {
 
-//   word_        | seated | joining | sleeping | searching |   16 bits each
+//   word_        | called | seated | joining | sleeping | searching |   12, 4, and three times 16 bits
 //   asleep_      a bit for every worker: it is to sleep on
 //   claimable_   a bit for every worker: it is counted as sleeping, and whoever lowers the count may take it
 //
@@ -21,9 +21,10 @@ namespace weft::detail {
 //   finds none, announces sleep                  searching − 1, sleeping + 1  set before       set before
 //   finds none, sits down in the driver          searching − 1, seated + 1
 //   gets up by itself                            seated − 1
+//   gets up because one was called               called − 1
 //   step of a waker
 //   claims a sleeper, who wakes as a searcher    sleeping − 1, searching + 1  cleared after    cleared after that
-//   claims one that is seated                    seated − 1, searching + 1
+//   claims one that is seated                    seated − 1, searching + 1, called + 1
 //   step of a plain thread that joins in
 //   holds a sleeper, who sleeps on               sleeping − 1                 cleared after
 //   puts it back                                 sleeping + 1                 set before
@@ -37,7 +38,8 @@ namespace weft::detail {
 // for a searcher that nobody has counted.
 //
 // Who sits in the driver sleeps without a name: the system wakes one of them, and nobody knows which. A claim of a seat is therefore
-// for whoever takes it (see driver_seats.hpp). Those in seats are as many as the count and the claims not taken yet.
+// for whoever takes it (see driver_seats.hpp). Those in seats are as many as the seated and the called. Both are in one word, so that
+// who gets up finds either itself or a call there, and waits for nobody.
 /// Any thread.
 class idle_set : pinned {
  public:
@@ -79,15 +81,30 @@ class idle_set : pinned {
     return true;
   }
 
-  /// One that is seated gets up for something that came to it. False: it has been claimed.
+  /// One that sits gets up for something that came to it. True: by itself. False: all that sit have been called, so it is a searcher.
   [[nodiscard]] bool get_up(left_behind& left) noexcept {
     auto seen = word_.load(memory_order_relaxed);
+    bool by_itself;
+    std::uint64_t next;
     do {
-      if (field(seen, seated_one) == 0) return false;
-    } while (!word_.compare_exchange_weak(seen, seen - seated_one, memory_order_seq_cst));  // E1.
-    left = left_in(seen - seated_one);
-    return true;
+      by_itself = field(seen, seated_one) != 0;
+      next = seen - (by_itself ? seated_one : called_one);
+    } while (!word_.compare_exchange_weak(seen, next, memory_order_seq_cst));  // E1.
+    left = left_in(next);
+    return by_itself;
   }
+
+  /// One that sits takes a call, if there is one, and is a searcher then. Says how many there were.
+  [[nodiscard]] unsigned take_call() noexcept {
+    auto seen = word_.load(memory_order_seq_cst);  // seats E2.
+    do {
+      if (field(seen, called_one) == 0) return 0;
+    } while (!word_.compare_exchange_weak(seen, seen - called_one, memory_order_seq_cst));  // seats E2.
+    return field(seen, called_one);
+  }
+  [[nodiscard]] unsigned called() const noexcept {
+    return field(word_.load(memory_order_seq_cst), called_one);
+  }  // seats E2.
 
   /// One that is seated claims itself, unless somebody searches, or has claimed it.
   [[nodiscard]] bool get_up_to_search() noexcept {
@@ -117,7 +134,7 @@ class idle_set : pinned {
   enum class claim { unless_searching, always };
 
   /// A sleeper who is now a searcher and must be unparked by the caller, or nobody. `favourite` is taken if it sleeps;
-  /// `last_choice` only if nobody else does. Where all that sleep are seated, somebody_seated: the caller posts the claim.
+  /// `last_choice` only if nobody else does. Where all that sleep are seated, somebody_seated: one is called, and the caller interrupts.
   [[nodiscard]] int claim_sleeper(claim when, int favourite = nobody, int last_choice = nobody) noexcept {
     auto seen = word_.load(memory_order_seq_cst);  // E1.
     std::uint64_t from;
@@ -125,7 +142,8 @@ class idle_set : pinned {
       if (when == claim::unless_searching && field(seen, searching_one) != 0) return nobody;
       from = field(seen, sleeping_one) != 0 ? sleeping_one : seated_one;
       if (field(seen, from) == 0) return nobody;
-    } while (!word_.compare_exchange_weak(seen, seen - from + searching_one, memory_order_seq_cst));  // E1.
+    } while (!word_.compare_exchange_weak(seen, seen - from + searching_one + (from == seated_one ? called_one : 0),
+                                          memory_order_seq_cst));  // E1.
     if (from == seated_one) return somebody_seated;
     auto const index = take_bit(favourite, last_choice);
     asleep_[static_cast<unsigned>(index) / 64].fetch_and(~bit(static_cast<unsigned>(index)),
@@ -162,10 +180,11 @@ class idle_set : pinned {
 
  private:
   static constexpr std::uint64_t searching_one = 1, sleeping_one = std::uint64_t{1} << 16,
-                                 joining_one = std::uint64_t{1} << 32, seated_one = std::uint64_t{1} << 48;
+                                 joining_one = std::uint64_t{1} << 32, seated_one = std::uint64_t{1} << 48,
+                                 called_one = std::uint64_t{1} << 52;
 
   static unsigned field(std::uint64_t word, std::uint64_t one) noexcept {
-    return static_cast<unsigned>((word / one) & 0xFFFF);
+    return static_cast<unsigned>((word / one) & (one == seated_one ? 0xF : 0xFFFF));
   }
   static left_behind left_in(std::uint64_t word) noexcept {
     return {field(word, searching_one) != 0, field(word, sleeping_one) != 0, field(word, seated_one) != 0};

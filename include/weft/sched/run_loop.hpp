@@ -80,10 +80,7 @@ inline bool scheduler::work_is_missed() const noexcept {
 }
 
 inline void scheduler::wake(int index) noexcept {
-  if (index == idle_set::somebody_seated) {
-    seat_claims_.fetch_add(1, memory_order_seq_cst);  // seats E2.
-    return installed_events()->interrupt();
-  }
+  if (index == idle_set::somebody_seated) return installed_events()->interrupt();  // seats E2.
   worker& sleeper = worker_at(static_cast<unsigned>(index));
   sleeper.sleep.unpark();
 }

@@ -194,7 +194,7 @@ class scheduler : pinned {
   [[nodiscard]] clock::time_point keep_time(worker& self, bool take_over) noexcept;
   void stop_keeping_time(worker& self) noexcept;
   void nudge_seat() noexcept;
-  [[nodiscard]] bool take_seat_claim(event_driver& events) noexcept;
+  [[nodiscard]] bool take_seat_call(event_driver& events) noexcept;
   void poll_events(worker& self, std::uint64_t patience) noexcept;
   void submit_batch(worker& self, ready_batch& batch) noexcept;
   [[nodiscard]] bool events_unwatched() const noexcept;
@@ -248,10 +248,9 @@ class scheduler : pinned {
   alignas(cache_line) atomic<driver*> driver_{nullptr};
   atomic<int> timekeeper_{idle_set::nobody};  // the sleeper that watches the driver's deadline
   atomic<event_driver*> events_{nullptr};
-  atomic<std::uint32_t> seat_claims_{0};  // of those in seats, not taken yet
-  atomic<bool> time_moved_{false};        // one of those in seats is to look at the deadline again
-  atomic<bool> polling_{false};           // somebody who is not in a seat looks at the events
-  atomic<std::uint64_t> last_poll_{0};    // ticks: when somebody looked at them last
+  atomic<bool> time_moved_{false};      // one of those in seats is to look at the deadline again
+  atomic<bool> polling_{false};         // somebody who is not in a seat looks at the events
+  atomic<std::uint64_t> last_poll_{0};  // ticks: when somebody looked at them last
 
   stop_state stop_;
   atomic<bool> closing_{false}, exiting_{false};

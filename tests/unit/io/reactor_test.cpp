@@ -133,6 +133,36 @@ TEST_CASE("jobs from plain threads reach workers that wait in the driver") {
   serving.get();
 }
 
+TEST_CASE(
+    "what an event brings runs at once, though whoever claims its worker has been preempted before the interrupt") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("reactor_test: a claim without an interrupt");
+  weft::pool pool{{.workers = workers}};
+  without_monitor(pool);
+  auto both = pool.run(half_plain::connect());
+  weft::detail::scheduler& home = weft::scheduler_of(pool);
+  for (int i = 0; i < 20; ++i) {
+    auto reading = pool.spawn([&]() -> task<std::size_t> {
+      std::array<std::byte, 1> byte{};
+      co_return co_await both.stream.read(byte);
+    });
+    // All asleep, and every seat claimed.
+    while (home.idle.searching() != 0 || home.idle.sleeping() < pool.size()) std::this_thread::yield();
+    std::vector<int> claimed;
+    while (home.idle.seated() != 0) {
+      int const index = home.idle.claim_sleeper(weft::detail::idle_set::claim::always);
+      if (index != weft::detail::idle_set::somebody_seated) claimed.push_back(index);
+    }
+    both.peer.send("x");
+    CHECK(reading.wait_for(10s));
+    // Now it goes on.
+    home.installed_events()->interrupt();
+    for (int const index : claimed) home.worker_at(static_cast<unsigned>(index)).sleep.unpark();
+    CHECK(reading.get() == 1);
+    pool.run([] {});
+  }
+}
+
 TEST_CASE("a deadline is kept while workers wait in the driver") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
   weft_test::watchdog const guard("reactor_test: deadlines", 60s);
