@@ -58,6 +58,9 @@ explorer::result const& explorer::run(body model, strategy& by, tracing::mode tr
   current_ = 0;
   memory_.begin_execution();
   plain_memory::begin_execution();
+  // An execution that went wrong was left where it stood.
+  for (void** const variable : apart_) *variable = nullptr;
+  std::memset(exceptions_of_this_thread(), 0, sizeof(modelled::exceptions));
   begin_thread(
       [](void*) -> void* {
         explorer::the().model_();
