@@ -163,6 +163,7 @@ class sibling_group : pinned {
     return reinterpret_cast<sibling*>(verdict_.load(memory_order_relaxed) & ~decided_bit);
   }
 
+  // relaxed, here and in failed: the count that follows publishes it, E1. Whoever looks before that looks only whether to begin something.
   void decide(sibling& s) noexcept {
     auto seen = verdict_.load(memory_order_relaxed);
     while ((seen & decided_bit) == 0) {
