@@ -34,7 +34,8 @@ class shield_awaiter : public native_awaiter, completion {
     worker& self = *current_worker_inline();
     parent_ = parent;
     outer_ = parent.promise().ambient();
-    context_.home = outer_->home;
+    context_ = *outer_;
+    context_.stop = nullptr;
     self.current = &context_;
     if constexpr (waits) {
       try {

@@ -12,6 +12,7 @@
 #include <weft/combine/timeout.hpp>
 #include <weft/combine/when_all.hpp>
 #include <weft/coro/blocking.hpp>
+#include <weft/coro/local.hpp>
 #include <weft/coro/run.hpp>
 #include <weft/coro/task.hpp>
 #include <weft/coro/this_task.hpp>
@@ -186,6 +187,28 @@ TEST_CASE("inside a shield there is no stop to ask about, and outside there is a
     co_return !inside && thrown && weft::this_task::stop_token() == mine;
   });
   CHECK(right);
+}
+
+TEST_CASE("what is shielded inherits the locals of its task") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("shield_test: locals");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  weft::local<int> const number(0);
+  int const sum = pool.run([&number]() -> task<int> {
+    auto looks = [&number] { return *number; };
+    auto looks_later = [&number]() -> task<int> {
+      co_await weft::this_task::yield();
+      co_return *number;
+    };
+    auto shielded = [&]() -> task<int> {
+      int const computed = co_await shield(looks);
+      int const waited = co_await shield(looks_later);
+      co_return computed + 10 * waited + 100 * *number;
+    };
+    co_return co_await weft::with(number, 4, shielded);
+  });
+  CHECK(sum == 444);
 }
 
 TEST_CASE("what throws under a shield throws where it was awaited") {
