@@ -1,0 +1,130 @@
+#!/bin/sh
+# test.sh FETCH: what it gets from serve, which is built beside it, and, where there is python3, from servers that send on, cut off, fail,
+# fall silent or speak badly (bad_server.py).
+set -eu
+export LC_ALL=C
+fetch=$(realpath "$1")
+serve=$(dirname "$fetch")/serve
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+servers=
+trap 'for s in $servers; do kill -9 "$s" 2>/dev/null || true; done; rm -rf "$work"' EXIT
+failed=0 checked=0
+
+# check WHAT COMMAND...
+check() {
+  what=$1
+  shift
+  checked=$((checked + 1))
+  "$@" || {
+    echo "fetch: $what"
+    failed=1
+  }
+}
+
+# wait_for_word FILE: its first line, when it is there.
+wait_for_word() {
+  for _ in $(seq 1 500); do
+    [ -s "$1" ] && break
+    sleep 0.02
+  done
+  cat "$1"
+}
+
+# get WANTED-STATUS ARGUMENT...: into $work/got, which is emptied before.
+get() {
+  wanted=$1 status=0
+  shift
+  rm -rf "$work/got"
+  mkdir "$work/got"
+  timeout 60 "$fetch" -d "$work/got" "$@" >"$work/out" 2>"$work/err" || status=$?
+  check "exit status $status, not $wanted: $* $(cat "$work/err")" [ $status = "$wanted" ]
+}
+same() { check "$1 is not $2" cmp -s "$work/got/$1" "$work/site/$2"; }
+says() { check "no '$1' in: $(cat "$work/err")" grep -q "$1" "$work/err"; }
+nothing_left() { check "left: $(ls -A "$work/got")" [ -z "$(ls -A "$work/got")" ]; }
+
+mkdir -p "$work/site/below"
+cd "$work/site"
+echo hello >hello.txt
+: >empty
+echo index >index.html
+echo below >below/index.html
+awk 'BEGIN { for (i = 0; i < 500000; i++) printf "%07d\n", i }' >numbers
+i=0
+while [ $i -lt 40 ]; do
+  head -c $((i * 5000)) numbers >"n$i"
+  i=$((i + 1))
+done
+
+timeout 100 "$serve" "$work/site" >"$work/url" 2>"$work/complaints" &
+server=$!
+servers="$servers $server"
+url=$(wait_for_word "$work/url")
+url=${url%/}
+
+get 0 "$url/hello.txt" && same hello.txt hello.txt
+check "says something else: $(cat "$work/out")" [ "$(cat "$work/out")" = "$work/got/hello.txt: 6 bytes" ]
+check "a part is left" [ "$(ls -A "$work/got")" = hello.txt ]
+get 0 -q "$url/numbers" "$url/empty" "$url" "$url/hello.txt?query"
+same numbers numbers && same empty empty && same index.html index.html && same hello.txt hello.txt
+check "quiet says something" [ ! -s "$work/out" ]
+get 0 "$url/below" && same below below/index.html
+get 0 "$url/below/" "$url/" && same index.html below/index.html && same index.html-2 index.html
+for limit in 1 3 40; do
+  get 0 -j $limit $(for i in $(seq 0 39); do echo "$url/n$i"; done)
+  for i in $(seq 0 39); do same "n$i" "n$i"; done
+done
+get 1 "$url/none" "$url/hello.txt"
+says 'none: status 404, after 1 tries' && same hello.txt hello.txt
+check "a part is left" [ "$(ls -A "$work/got")" = hello.txt ]
+get 1 -n 2 -d "$work/none" "$url/hello.txt"
+says 'after 1 tries'
+
+kill -INT $server
+status=0
+wait $server || status=$?
+check "exit status $status of serve" [ $status = 0 ]
+# Where nobody listens any more, it tries again.
+get 1 -n 3 "$url/hello.txt"
+says 'after 3 tries' && nothing_left
+
+if command -v python3 >/dev/null; then
+  timeout 100 python3 "$here/bad_server.py" numbers >"$work/bad" &
+  servers="$servers $!"
+  bad=http://127.0.0.1:$(wait_for_word "$work/bad")
+  for how in chunks chunks-by-bytes until-end sent-on slowly continue; do get 0 -n 1 "$bad/$how" && same $how numbers; done
+  # The first two tries fail.
+  for how in cut cut-chunks hang-up unavailable; do get 0 "$bad/$how-twice" && same $how-twice numbers; done
+  get 0 -t 0.5 "$bad/silent-twice" && same silent-twice numbers
+  get 1 -n 3 -t 0.3 "$bad/silent" && says 'too slow, after 3 tries' && nothing_left
+  get 1 -n 3 "$bad/cut" && says 'hung up in the middle, after 3 tries' && nothing_left
+  for how in no-http no-status no-length two-lengths bad-chunk negative-chunk round-in-circles endless-head elsewhere unknown-coding; do
+    get 1 -n 3 "$bad/$how" && says 'after 1 tries' && nothing_left
+  done
+  get 0 "$bad/chunks" "$bad/until-end" "$bad/cut-twice?x" "$bad/silent-twice?x" -t 0.5
+fi
+
+# misuse WORD...
+misuse() {
+  status=0
+  timeout 20 "$fetch" "$@" >/dev/null 2>"$work/err" || status=$?
+  check "exit status $status for $*" [ $status = 2 ]
+  check "no word about $*" [ -s "$work/err" ]
+}
+misuse
+misuse ftp://x/y
+misuse http://
+misuse http://x:0/
+misuse http://x:y/
+misuse http://a@x/
+misuse 'http://x/ y'
+misuse -j 0 http://x/
+misuse -n x http://x/
+misuse --unknown
+status=0
+"$fetch" --help >"$work/out" || status=$?
+check "no help" [ $status = 0 ] && check "no help" grep -q usage "$work/out"
+
+echo "$checked checks"
+[ $failed = 0 ] && [ $checked -gt 100 ]
