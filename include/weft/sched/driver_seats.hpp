@@ -84,7 +84,7 @@ inline bool scheduler::sleep_in_driver(worker& self, event_driver& events) noexc
   look_before_sleep(self);
   self.in_driver.store(true, memory_order_seq_cst);  // E3.
   ready_batch batch;
-  bool claimed = work_visible() && idle.get_up_to_search();
+  bool claimed = work_visible_to(self) && idle.get_up_to_search();
   bool time_moved = false;
   while (!claimed) {
     if (exiting_.load(memory_order_seq_cst)) break;  // seq_cst: shut_down.

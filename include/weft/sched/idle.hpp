@@ -58,6 +58,17 @@ class idle_set : pinned {
     auto const word = word_.load(memory_order_seq_cst);
     return field(word, sleeping_one) + field(word, seated_one);
   }
+  /// Those who search or sleep. E1: one who has just begun to sees at least itself, and of two one sees both.
+  [[nodiscard]] unsigned idle() const noexcept {
+    auto const word = word_.load(memory_order_seq_cst);  // E1.
+    return field(word, searching_one) + field(word, sleeping_one) + field(word, seated_one);
+  }
+  /// Do more than `most` search or sleep, or does anybody wait in a join?
+  [[nodiscard]] bool hungry_beyond(unsigned most) const noexcept {
+    auto const word = word_.load(memory_order_seq_cst);  // E1.
+    return field(word, joining_one) != 0 ||
+           field(word, searching_one) + field(word, sleeping_one) + field(word, seated_one) > most;
+  }
   // E1: as sleeping.
   [[nodiscard]] unsigned seated() const noexcept { return field(word_.load(memory_order_seq_cst), seated_one); }
 

@@ -37,7 +37,7 @@ class overdue_watch : pinned {
     home.poll_driver(self_);
     if (!home.ready_jobs_wait()) return;
     // Nobody is free for them, or somebody would have been woken when they came.
-    if (!home.begin_lending()) return;
+    if (!home.begin_lending(self_)) return;
     lent_ = true;
     home.begin_blocking(self_);
   }

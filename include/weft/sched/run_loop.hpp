@@ -58,8 +58,11 @@ inline void scheduler::submit_woken(ready_job* j) noexcept {
 }
 
 // Would somebody take a job, or would a spare, in the place of one who is blocked? seq_cst: begin_blocking.
+// One alone who is idle while loops have lent their places is there for what comes from outside: see stands_by.
 inline bool scheduler::work_is_missed() const noexcept {
-  return idle.hungry() || (surplus_.load(memory_order_seq_cst) < 0 && !spare_failed_.load(memory_order_relaxed));
+  auto const most = loops_lent_.load(memory_order_seq_cst) == 0 ? 0u : 1u;  // E of stands_by.
+  return idle.hungry_beyond(most) ||
+         (surplus_.load(memory_order_seq_cst) < 0 && !spare_failed_.load(memory_order_relaxed));
 }
 
 [[gnu::noinline, gnu::cold]] inline void scheduler::share(worker& self) noexcept {
@@ -202,6 +205,21 @@ inline job* scheduler::take_woken_of_others(worker& self, unsigned start) noexce
   return nullptr;
 }
 
+// A spare that stands for a loop adds nothing by computing a part of one: the loop goes on and has its core. It waits for what comes
+// from outside, which would find it inside the loop instead. That is for one: of two who are idle, the other may help.
+//   E  seq_cst, all: the spare counts itself idle, then looks at loops_lent_ and for others who are idle, then at the work; who changes
+//      either looks for sleepers after that. So one of the two sees the other, and a spare that stands by no longer is woken.
+inline bool scheduler::stands_by(worker const& self) const noexcept {
+  return self.kind == worker_kind::spare && loops_lent_.load(memory_order_seq_cst) != 0 && idle.idle() <= 1;
+}
+
+inline void scheduler::end_lending() noexcept {
+  if (loops_lent_.fetch_sub(1, memory_order_seq_cst) != 1) return;  // E of stands_by.
+  auto const count = worker_count();
+  for (unsigned i = 0; i < count; ++i) worker_at(i).deque.raise_want();  // see share
+  if (work_visible()) notify_work();
+}
+
 // Jobs of others: ready ones, then the oldest of a deque, then the one just woken, which its waker would run soon. Not for a spare,
 // which stands for somebody who is stuck: in a pool full of loops it would find parts of them for ever, and nothing else.
 inline job* scheduler::find_anywhere(worker& self) noexcept {
@@ -212,6 +230,7 @@ inline job* scheduler::find_anywhere(worker& self) noexcept {
   bool const spare = self.kind == worker_kind::spare;
   if (spare)
     if (job* const j = take_woken_of_others(self, start)) return j;
+  if (stands_by(self)) return nullptr;
   for (unsigned i = 0; i < count; ++i) {
     worker& victim = worker_at((start + i) % count);
     job* stolen_job = nullptr;
@@ -234,6 +253,17 @@ inline bool scheduler::work_visible() const noexcept {
     // sleep E1.
     if (!w.ring.empty() || w.deque.looks_stealable() || w.lifo.load(memory_order_seq_cst)) return true;
   }
+  return false;
+}
+
+// Is there anything that `self`, which is idle, would take?
+inline bool scheduler::work_visible_to(worker const& self) const noexcept {
+  if (!stands_by(self)) return work_visible();
+  if (injected_.load(memory_order_seq_cst) != 0) return true;  // sleep E1: inject.
+  auto const count = worker_count();
+  for (unsigned i = 0; i < count; ++i)
+    // sleep E1.
+    if (worker const& w = worker_at(i); !w.ring.empty() || w.lifo.load(memory_order_seq_cst)) return true;
   return false;
 }
 
@@ -350,7 +380,7 @@ inline bool scheduler::sleep(worker& self) noexcept {
     return sleep_in_driver(self, *events);
   idle.announce_sleep(self.index);
   look_before_sleep(self);
-  if (work_visible()) {
+  if (work_visible_to(self)) {
     auto const index =
         idle.claim_sleeper(idle_set::claim::unless_searching, own, timekeeper_.load(memory_order_relaxed));
     if (index != idle_set::nobody && index != own) wake(index);

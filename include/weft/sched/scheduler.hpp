@@ -110,13 +110,15 @@ class scheduler : pinned {
   void end_blocking(worker& self) noexcept;
   /// Makes ready, through `self`, what is due by now, and what has come from outside, if nobody has looked for a while.
   void poll_driver(worker& self) noexcept;
-  /// A place for a loop to lend: as many as there are workers, so that a queue of loops does not become a thread each.
-  [[nodiscard]] bool begin_lending() noexcept {
-    if (loops_lent_.fetch_add(1, memory_order_relaxed) < size_) return true;
-    end_lending();
+  /// A place for a loop to lend: as many as there are workers, so that a queue of loops does not become a thread each; and as many
+  /// again for spares that have got into one themselves.
+  [[nodiscard]] bool begin_lending(worker const& self) noexcept {
+    auto const most = self.kind == worker_kind::spare ? 2 * size_ : size_;
+    if (loops_lent_.fetch_add(1, memory_order_seq_cst) < most) return true;
+    loops_lent_.fetch_sub(1, memory_order_seq_cst);
     return false;
   }
-  void end_lending() noexcept { loops_lent_.fetch_sub(1, memory_order_relaxed); }
+  void end_lending() noexcept;
 
   /// Are there ready jobs while nobody searches or sleeps who could take them?
   [[nodiscard]] bool ready_jobs_wait() const noexcept;
@@ -216,6 +218,8 @@ class scheduler : pinned {
   bool sleep(worker& self) noexcept;
   void leave_search() noexcept;
   [[nodiscard]] bool work_visible() const noexcept;
+  [[nodiscard]] bool work_visible_to(worker const& self) const noexcept;
+  [[nodiscard]] bool stands_by(worker const& self) const noexcept;
   [[nodiscard]] bool work_is_missed() const noexcept;
   void inject(ready_job* j) noexcept;
   void wake(int index) noexcept;
