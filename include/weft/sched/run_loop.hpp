@@ -151,7 +151,14 @@ inline void scheduler::prefetch(ready_job const* later) noexcept {
 inline job* scheduler::find_local(worker& self) noexcept {
   // Now and then the oldest first, so that nobody waits for ever behind those who keep themselves busy.
   ++self.tick;
-  if (self.tick % 8 == 0 && events_.load(memory_order_relaxed)) poll_events(self, 100 * ticks_per_microsecond);
+  if (self.tick % 8 == 0 && events_.load(memory_order_relaxed)) {
+    // Whatever comes has its turn behind what is here. Fetched while the ring is full, it would overflow into the injection queue, and
+    // lose that turn to what comes later; what has is fetched from there first.
+    bool const much_to_do = self.ring.size() >= worker::ring_capacity / 4;
+    if (!much_to_do && injected_.load(memory_order_relaxed) != 0)
+      if (job* const j = take_injected(self)) return j;
+    poll_events(self, (much_to_do ? 1000 : 100) * ticks_per_microsecond);
+  }
   if (self.tick % 61 == 0) {
     poll_timers(self);
     if (job* const j = take_injected(self)) return j;
