@@ -155,9 +155,9 @@ inline job* scheduler::find_local(worker& self) noexcept {
     // Whatever comes has its turn behind what is here. Fetched while the ring is full, it would overflow into the injection queue, and
     // lose that turn to what comes later; what has is fetched from there first.
     bool const much_to_do = self.ring.size() >= worker::ring_capacity / 4;
-    if (!much_to_do && injected_.load(memory_order_relaxed) != 0)
-      if (job* const j = take_injected(self)) return j;
+    job* const j = much_to_do ? nullptr : take_injected(self);
     poll_events(self, (much_to_do ? 1000 : 100) * ticks_per_microsecond);
+    if (j) return j;
   }
   if (self.tick % 61 == 0) {
     poll_timers(self);
