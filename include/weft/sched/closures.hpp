@@ -22,21 +22,26 @@ consteval std::string_view text_of_type() {
   return __PRETTY_FUNCTION__;  // … [with T = name]
 }
 
-/// Is T the type of a lambda with captures? By its name, which ends in <lambda(…)>: there is no other way to tell.
+/// Is T the type of a lambda? By its name, which ends in <lambda(…)>: there is no other way to tell.
 template <class T>
-consteval bool captures_something() {
-  if constexpr (std::is_class_v<T> && !std::is_empty_v<T>) {
-    std::string_view name = text_of_type<T>();
-    if (auto const end = name.find("; std::string_view"); end != name.npos) name = name.substr(0, end);
-    while (name.ends_with(']')) name.remove_suffix(1);
-    int depth = 0;
-    for (std::size_t i = name.size(); i-- > 0;) {
-      if (name[i] == '>') ++depth;
-      else if (name[i] == '<' && --depth == 0) return name.substr(i).starts_with("<lambda");
-      else if (depth == 0) return false;
-    }
+consteval bool named_as_lambda() {
+  std::string_view name = text_of_type<T>();
+  if (auto const end = name.find("; std::string_view"); end != name.npos) name = name.substr(0, end);
+  while (name.ends_with(']')) name.remove_suffix(1);
+  int depth = 0;
+  for (std::size_t i = name.size(); i-- > 0;) {
+    if (name[i] == '>') ++depth;
+    else if (name[i] == '<' && --depth == 0) return name.substr(i).starts_with("<lambda");
+    else if (depth == 0) return false;
   }
   return false;
+}
+
+/// With captures? T may be anything that a parameter refers to, an incomplete class too.
+template <class T>
+consteval bool captures_something() {
+  if constexpr (named_as_lambda<T>()) return !std::is_empty_v<T>;
+  else return false;
 }
 
 /// The warning is given once for each lambda.

@@ -63,6 +63,9 @@ task<int> borrows_by_value(F f) {
   co_return f();
 }
 
+class never_defined;
+[[maybe_unused]] task<int> takes_incomplete(never_defined&, void (&)(), int (&)[2]) { co_return 1; }
+
 struct with_member {
   int value;
   task<int> read() {
