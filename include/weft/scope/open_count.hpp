@@ -43,9 +43,9 @@ class open_count : pinned {
  private:
   atomic<bool> opener_ended_{false};
   // Padding, not alignment: it lies in frames of coroutines, which are aligned to 16 bytes.
-  std::byte apart_[64];
+  [[maybe_unused]] std::byte apart_[64];
   atomic<std::size_t> started_{1};
-  std::byte apart_too_[64];
+  [[maybe_unused]] std::byte apart_too_[64];
   atomic<std::size_t> ended_{0};
 };
 
