@@ -76,4 +76,5 @@
 #include <weft/sync/semaphore.hpp>
 #include <weft/sync/shared_mutex.hpp>
 #include <weft/sync/wait_group.hpp>
+#include <weft/time/interval.hpp>
 #include <weft/time/sleep.hpp>

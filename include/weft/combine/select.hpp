@@ -11,6 +11,7 @@
 #include <weft/future/shared_future.hpp>
 #include <weft/sched/resume.hpp>
 #include <weft/sync/waiter.hpp>
+#include <weft/time/interval.hpp>
 #include <weft/time/sleep.hpp>
 
 #include <array>
@@ -99,6 +100,30 @@ struct operation_of<sleep_operation&> {
 template <>
 struct operation_of<sleep_operation const&> {
   using type = sleep_case;
+};
+
+/// A tick of an interval: a sleep that counts, where it wins.
+class tick_case : public sleep_case {
+ public:
+  explicit tick_case(tick_operation const& t) noexcept
+      : sleep_case(sleep_operation(t.schedule().next())), schedule_(&t.schedule()) {}
+  std::uint64_t take() const noexcept { return schedule_->take(clock::now()); }
+
+ private:
+  tick_schedule* schedule_;
+};
+
+template <>
+struct operation_of<tick_operation> {
+  using type = tick_case;
+};
+template <>
+struct operation_of<tick_operation&> {
+  using type = tick_case;
+};
+template <>
+struct operation_of<tick_operation const&> {
+  using type = tick_case;
 };
 
 /// A future, kept (Future is future<T>) or borrowed (future<T>&): it is consumed if it wins.
@@ -495,7 +520,7 @@ class [[nodiscard]] select_operation {
 }  // namespace detail
 
 /// One case of a select: what is waited for, and what is called with its result if it is this one that happens (or called without).
-/// op: lock(), acquire(), wait() of sync/, sleep_for, sleep_until, a future. An lvalue is borrowed: a future that has lost is as it
+/// op: lock(), acquire(), wait() of sync/, sleep_for, sleep_until, tick(), a future. An lvalue is borrowed: a future that has lost is as it
 /// was, and can be awaited or selected on again.
 template <class A, class F>
 [[nodiscard]] auto on(A&& op, F&& f) {

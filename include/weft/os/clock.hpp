@@ -36,6 +36,15 @@ inline constexpr std::uint64_t ticks_per_microsecond = 2500;
 inline constexpr std::uint64_t ticks_per_microsecond = 1000;
 #endif
 
+/// d in the clock's unit, rounded up, held at the longest there is.
+template <class Rep, class Period>
+clock::duration whole_duration(std::chrono::duration<Rep, Period> d) noexcept {
+  using seconds = std::chrono::duration<double>;
+  constexpr auto longest = clock::duration::max();
+  if (std::chrono::duration_cast<seconds>(d) >= std::chrono::duration_cast<seconds>(longest)) return longest;
+  return std::chrono::ceil<clock::duration>(d);
+}
+
 /// now + d, held at the clock's end: a sleep of centuries does not wrap into the past.
 template <class Rep, class Period>
 clock::time_point deadline_after(std::chrono::duration<Rep, Period> d) noexcept {
