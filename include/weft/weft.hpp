@@ -35,9 +35,12 @@
 #include <weft/graph/graph.hpp>
 #include <weft/io/address.hpp>
 #include <weft/io/buffer.hpp>
+#include <weft/io/command.hpp>
 #include <weft/io/dns.hpp>
 #include <weft/io/file.hpp>
+#include <weft/io/output.hpp>
 #include <weft/io/pipe.hpp>
+#include <weft/io/process.hpp>
 #include <weft/io/serve.hpp>
 #include <weft/io/tcp.hpp>
 #include <weft/io/udp.hpp>
