@@ -42,6 +42,7 @@
 #include <weft/io/pipe.hpp>
 #include <weft/io/process.hpp>
 #include <weft/io/serve.hpp>
+#include <weft/io/signal.hpp>
 #include <weft/io/tcp.hpp>
 #include <weft/io/udp.hpp>
 #include <weft/io/unix.hpp>
