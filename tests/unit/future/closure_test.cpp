@@ -119,7 +119,7 @@ TEST_CASE("spawn, when_all and a scope keep the lambda whose coroutine they run,
 TEST_CASE("a debug build of GCC says, once, where spawn is given a lambda's task in place of the lambda") {
   weft_test::watchdog const guard("closure_test: warned");
   weft::pool pool{{.workers = 1}};
-  int const captured = 3;
+  int captured = 3;  // not const: then it need not be captured
   auto const lambda = [captured]() -> task<int> { co_return captured; };
   auto const first = said_by([&] { CHECK(pool.spawn(lambda()).get() == 3); });
   CHECK(warned_of(first, "spawn") == warns);
@@ -140,7 +140,7 @@ TEST_CASE("a debug build of GCC says, once, where spawn is given a lambda's task
 TEST_CASE("nothing is said of lambdas that are kept, awaited or without captures, of functions, and of members") {
   weft_test::watchdog const guard("closure_test: not warned");
   weft::pool pool{{.workers = 1}};
-  int const captured = 3;
+  int captured = 3;  // not const: then it need not be captured
   auto const lambda = [captured](int v) -> task<int> { co_return captured + v; };
   auto const plain = [](int v) -> task<int> { co_return v; };
   auto const adds = [captured] { return captured; };
