@@ -183,7 +183,7 @@ TEST_CASE("elements are moved out of the producer, named ones copied, and each i
   CHECK(counted::live() == 0);
 }
 
-TEST_CASE("an element may be made from another type, and may be something that only moves") {
+TEST_CASE("an element of a stream may be made from another type, and may be something that only moves") {
   weft_test::watchdog const guard("stream_test: kinds");
   weft::pool pool{{.workers = 1}};
   auto const texts = []() -> stream<std::string> {
