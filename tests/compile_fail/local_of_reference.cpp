@@ -1,4 +1,4 @@
-// expect-error: local<T> holds an object; for a reference, hold a pointer
+// expect-error: local<T> holds an object
 #include <weft/weft.hpp>
 
 int number = 0;

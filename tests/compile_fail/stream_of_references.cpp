@@ -1,4 +1,4 @@
-// expect-error: stream<T> gives objects that can be moved; for a reference, give a pointer
+// expect-error: stream<T> gives objects that can be moved
 #include <weft/weft.hpp>
 
 weft::stream<int&> numbers(int& n) { co_yield n; }

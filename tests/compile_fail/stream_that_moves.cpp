@@ -1,4 +1,4 @@
-// expect-error: resume_on moves a weft::task; in a stream, await a task that moves
+// expect-error: resume_on moves a weft::task
 #include <weft/weft.hpp>
 
 weft::stream<int> wanders(weft::pool& p) {
