@@ -51,7 +51,7 @@
 #endif
 
 /// Builds that look for misuse look at the lambdas that are coroutines, too, where the compiler shows them to their promise: GCC's alone.
-#if !defined(NDEBUG) && defined(__GNUC__) && !defined(__clang__)
+#if !defined(NDEBUG) && defined(__GNUC__) && !defined(__clang__) && !WEFT_MODEL
 #define WEFT_WATCH_CLOSURES 1
 #else
 #define WEFT_WATCH_CLOSURES 0
