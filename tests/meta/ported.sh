@@ -1,13 +1,15 @@
 #!/bin/sh
-# ported.sh ROOT: every test that tests/PORTED.md names exists in the file that it names, and no case is listed twice.
+# ported.sh ROOT: every test that tests/PORTED.md and the README's promises name exists in the file that they name, and nothing is listed twice.
 set -eu
 cd "$1/tests"
 
-awk -F ' *[|] *' '
-function complain(text) { print "PORTED.md:" NR ": " text; failed = 1 }
+# named FILE: the rows of its tables, read from standard input.
+named() {
+  awk -v name="$1" -F ' *[|] *' '
+function complain(text) { print name ":" NR ": " text; failed = 1 }
 
 /^## / { origin = $0 }
-!/^[|]/ || /^[|]( case |---)/ { next }
+!/^[|]/ || /^[|]( case | promise |---)/ { next }
 {
   ++rows
   if (NF != 5) { complain("not a row of three"); next }
@@ -26,6 +28,10 @@ function complain(text) { print "PORTED.md:" NR ": " text; failed = 1 }
 }
 END {
   for (t in tests) ++distinct
-  print rows + 0 " cases, " distinct + 0 " tests"
+  print name ": " rows + 0 " rows, " distinct + 0 " tests"
   exit failed || rows == 0
-}' PORTED.md
+}'
+}
+
+named PORTED.md <PORTED.md
+awk '/^## / { promises = $2 == "Promises" } promises || !NF { print; next } { print "" }' ../README.md | named README.md
