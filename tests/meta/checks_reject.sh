@@ -44,7 +44,7 @@ ported() {
   mkdir -p "$tree/tests"
   printf 'TEST_CASE("one is one") {\nTEST_CASE(\n    "two " "is two") {\n' >"$tree/tests/a.cpp"
   printf '| case | our test | file |\n|---|---|---|\n%s' "$1" >"$tree/tests/PORTED.md"
-  printf '## Promises\n| promise | test | file |\n|---|---|---|\n| y | %s | a.cpp |\n## More\n| a | b | c |\n' "${2-two is two}" >"$tree/README.md"
+  printf '## Promises\n| promise | test | file |\n|---|---|---|\n| y | %s | a.cpp |\n## More\n| a | b | c |\n' "${2-one is one}" >"$tree/README.md"
   sh "$here/ported.sh" "$tree" >/dev/null 2>&1
 }
 ported '| x | one is one | a.cpp |' || { echo "ported rejects what is there"; exit 1; }
