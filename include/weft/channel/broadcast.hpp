@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -25,11 +26,11 @@ class broadcast : detail::pinned {
 
   /// capacity: at least 1. Allocates room for as many. Throws std::bad_alloc.
   template <std::integral Integer>
-  explicit broadcast(Integer capacity) : kept_(checked(capacity)) {}
+  explicit broadcast(Integer capacity) : kept_(checked(capacity) + spare) {}
   ~broadcast() { WEFT_ASSERT(subscriptions_ == 0, "a broadcast is destroyed before its subscriptions"); }
 
   /// How many subscriptions it goes to. 0: nobody, or closed; then it is not kept either. Never waits. Cost: a move, and a wake-up for
-  /// each who waits.
+  /// each who waits. Throws what moving throws: then nobody gets the message, and nothing else is lost.
   std::size_t send(T v) {
     std::size_t receivers = 0;
     news_.publish([&] {
@@ -52,9 +53,12 @@ class broadcast : detail::pinned {
   [[nodiscard]] std::size_t subscriptions() const noexcept {
     return news_.look([this] { return subscriptions_; });
   }
-  [[nodiscard]] std::size_t capacity() const noexcept { return kept_.size(); }
+  [[nodiscard]] std::size_t capacity() const noexcept { return kept_.size() - spare; }
 
  private:
+  // A message whose move fails takes the place of one that nobody can receive any more.
+  static constexpr std::size_t spare = std::is_nothrow_move_constructible_v<T> ? 0 : 1;
+
   static std::size_t checked(std::integral auto capacity) noexcept {
     WEFT_ASSERT(std::cmp_greater(capacity, 0), "a broadcast keeps at least one message");
     return static_cast<std::size_t>(capacity);
@@ -117,13 +121,13 @@ class [[nodiscard]] broadcast<T>::subscription {
   bool is_new() const noexcept { return next_ != from_->sent_ || from_->closed_; }
   std::optional<T> take() {
     return from_->news_.look([this]() -> std::optional<T> {
-      auto const kept = static_cast<std::uint64_t>(from_->kept_.size());
+      auto const kept = static_cast<std::uint64_t>(from_->capacity());
       if (from_->sent_ - next_ > kept) {
         missed_ += from_->sent_ - kept - next_;
         next_ = from_->sent_ - kept;
       }
       if (next_ == from_->sent_) return std::nullopt;
-      std::optional<T> v(from_->kept_[static_cast<std::size_t>(next_ % kept)]);
+      std::optional<T> v(from_->kept_[static_cast<std::size_t>(next_ % from_->kept_.size())]);
       ++next_;
       return v;
     });

@@ -1,6 +1,7 @@
 #include "support/balance.hpp"
 #include "support/catch.hpp"
 #include "support/counted.hpp"
+#include "support/explosive.hpp"
 #include "support/misuse.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
@@ -194,6 +195,29 @@ TEST_CASE("a copy that fails is the receiver's failure, and the message can be r
     CHECK(v->value == 13);
     CHECK(s.missed() == 0);
   });
+}
+
+TEST_CASE("a message whose move fails is nobody's, and takes none of those with it that are kept") {
+  using weft_test::explosive;
+  broadcast<explosive> b(2);
+  auto s = b.subscribe();
+  CHECK(b.send(explosive(1)) == 1);
+  CHECK(b.send(explosive(2)) == 1);
+  explosive third(3);
+  explosive::arm(2);  // the copy for send goes well, its move into place does not
+  CHECK_THROWS_AS(b.send(third), std::runtime_error);
+  explosive::disarm();
+  CHECK(b.capacity() == 2);
+  CHECK(s.behind() == 2);
+  for (int const expected : {1, 2}) {
+    auto const got = s.try_receive();
+    REQUIRE(got);
+    CHECK(got->value() == expected);
+  }
+  CHECK_FALSE(s.try_receive());
+  CHECK(b.send(explosive(4)) == 1);
+  CHECK(s.try_receive()->value() == 4);
+  CHECK(s.missed() == 0);
 }
 
 TEST_CASE("a message of a broadcast is destroyed when it is overwritten, or with the broadcast") {
