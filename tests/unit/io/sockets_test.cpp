@@ -350,6 +350,22 @@ TEST_CASE("connect by name tries one address after the other") {
   CHECK(refused->code() == std::errc::connection_refused);
 }
 
+namespace {
+
+/// How many descriptors of this process, fd among them, stand for what it stands for.
+int open_descriptors_of(int fd) {
+  namespace fs = std::filesystem;
+  auto const same = fs::read_symlink("/proc/self/fd/" + std::to_string(fd));
+  int count = 0;
+  for (auto const& each : fs::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    count += fs::read_symlink(each.path(), gone) == same;
+  }
+  return count;
+}
+
+}  // namespace
+
 TEST_CASE("any descriptor can be waited for, and closed by its owner meanwhile") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
   weft_test::watchdog const guard("sockets_test: wait");
@@ -374,7 +390,8 @@ TEST_CASE("any descriptor can be waited for, and closed by its owner meanwhile")
   // The end is something to read; several may wait for one descriptor.
   auto one = pool.spawn(weft::wait_readable(reading));
   auto other = pool.spawn(weft::wait_readable(reading));
-  std::this_thread::sleep_for(1ms);
+  // Both ends, and a copy for each that waits.
+  while (open_descriptors_of(reading) < 4) std::this_thread::sleep_for(1ms);
   ::close(reading);  // its number may be anybody's now
   ::close(writing);
   one.get();
