@@ -2,25 +2,40 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <thread>
 
 namespace weft_test {
 
-/// Called from many places of one thread's stack, tells how far they lie apart.
+/// Called from many places of what runs on one thread, and then perhaps on another, tells how far apart they lie on a stack.
 class stack_depth {
  public:
   [[gnu::noinline]] void look() noexcept {
     // Not the address of a local: AddressSanitizer may keep locals elsewhere.
     auto const here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
-    lowest_ = std::min(lowest_, here);
-    highest_ = std::max(highest_, here);
+    auto const thread = std::this_thread::get_id();
+    auto& stack = *std::find_if(stacks_.begin(), stacks_.end() - 1,
+                                [&](auto const& s) { return s.thread == thread || s.thread == std::thread::id{}; });
+    stack.thread = thread;
+    stack.lowest = std::min(stack.lowest, here);
+    stack.highest = std::max(stack.highest, here);
   }
 
-  std::size_t bytes() const noexcept { return highest_ < lowest_ ? 0 : highest_ - lowest_; }
+  std::size_t bytes() const noexcept {
+    std::uintptr_t most = 0;
+    for (auto const& s : stacks_)
+      if (s.lowest < s.highest) most = std::max(most, s.highest - s.lowest);
+    return most;
+  }
 
  private:
-  std::uintptr_t lowest_ = UINTPTR_MAX, highest_ = 0;
+  struct stack {
+    std::thread::id thread;
+    std::uintptr_t lowest = UINTPTR_MAX, highest = 0;
+  };
+  std::array<stack, 64> stacks_;
 };
 
 }  // namespace weft_test
