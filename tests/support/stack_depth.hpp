@@ -16,11 +16,11 @@ class stack_depth {
     // Not the address of a local: AddressSanitizer may keep locals elsewhere.
     auto const here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
     auto const thread = std::this_thread::get_id();
-    auto& stack = *std::find_if(stacks_.begin(), stacks_.end() - 1,
+    auto& known = *std::find_if(stacks_.begin(), stacks_.end() - 1,
                                 [&](auto const& s) { return s.thread == thread || s.thread == std::thread::id{}; });
-    stack.thread = thread;
-    stack.lowest = std::min(stack.lowest, here);
-    stack.highest = std::max(stack.highest, here);
+    known.thread = thread;
+    known.lowest = std::min(known.lowest, here);
+    known.highest = std::max(known.highest, here);
   }
 
   std::size_t bytes() const noexcept {
