@@ -21,7 +21,7 @@ hear() {
   [ "$got" = "$2" ] || fail "'$got' instead of '$2'"
 }
 
-timeout 100 "$chat" >"$work/where" 2>"$work/complaints" &
+timeout --foreground 100 "$chat" >"$work/where" 2>"$work/complaints" &
 server=$!
 for _ in {1..500}; do
   [ -s "$work/where" ] && break

@@ -57,7 +57,7 @@ while [ $i -lt 40 ]; do
   i=$((i + 1))
 done
 
-timeout 100 "$serve" "$work/site" >"$work/url" 2>"$work/complaints" &
+timeout --foreground 100 "$serve" "$work/site" >"$work/url" 2>"$work/complaints" &
 server=$!
 servers="$servers $server"
 url=$(wait_for_word "$work/url")

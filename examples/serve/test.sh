@@ -41,7 +41,8 @@ awk 'BEGIN { for (i = 0; i < 700000; i++) printf "%07d\n", i }' >numbers
 # start OPTION...: the server; its address in $url.
 start() {
   rm -f "$work/url"
-  timeout 100 "$serve" "$@" "$work/site" >"$work/url" 2>"$work/complaints" &
+  # In the foreground timeout hands a signal on once, not to its group as well.
+  timeout --foreground 100 "$serve" "$@" "$work/site" >"$work/url" 2>"$work/complaints" &
   server=$!
   for _ in $(seq 1 500); do
     [ -s "$work/url" ] && break
