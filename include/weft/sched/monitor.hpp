@@ -64,7 +64,7 @@ inline void scheduler::monitor() noexcept {
     auto tick = shortest;
     for (int calm = 0; calm != most_calm;) {
       monitor_sleep_.park(clock::now() + tick);
-      if (exiting_.load(memory_order_seq_cst)) return;
+      if (exiting_.load(memory_order_seq_cst)) return;  // seq_cst: shut_down.
       auto const again = monitor_look();
       calm = again == need::none ? calm + 1 : 0;
       tick = again == need::urgent ? shortest : std::min(2 * tick, longest);

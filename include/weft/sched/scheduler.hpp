@@ -115,7 +115,7 @@ class scheduler : pinned {
   [[nodiscard]] bool begin_lending(worker const& self) noexcept {
     auto const most = self.kind == worker_kind::spare ? 2 * size_ : size_;
     if (loops_lent_.fetch_add(1, memory_order_seq_cst) < most) return true;
-    loops_lent_.fetch_sub(1, memory_order_seq_cst);
+    loops_lent_.fetch_sub(1, memory_order_seq_cst);  // E of stands_by.
     return false;
   }
   void end_lending() noexcept;
