@@ -56,13 +56,19 @@ class result_slot : pinned {
     return e;
   }
 
-  /// The value, moved out; throws the failure.
+  /// The value, moved out; throws the failure. Nothing of the value stays here, however long the slot lives.
   T take() {
     WEFT_ASSERT(has_result(), "a result is taken before it is there");
     if (state_ == state::failure) [[unlikely]]
       std::rethrow_exception(take_failure());
-    if constexpr (std::is_reference_v<T>) return static_cast<T>(*value_);
-    else if constexpr (!std::is_void_v<T>) return std::move(value_);
+    if constexpr (std::is_reference_v<T>) {
+      return static_cast<T>(*value_);
+    } else if constexpr (std::is_trivially_destructible_v<stored>) {
+      if constexpr (!std::is_void_v<T>) return std::move(value_);
+    } else {
+      moved_out const after{*this};
+      return std::move(value_);
+    }
   }
 
   /// Takes over how the other ended. A value whose move constructor throws becomes that failure.
@@ -86,6 +92,15 @@ class result_slot : pinned {
 
  private:
   enum class state : unsigned char { empty, value, failure };
+
+  struct moved_out {
+    result_slot& slot;
+    ~moved_out() {
+      slot.value_.~stored();
+      slot.state_ = state::empty;
+    }
+  };
+
   union {
     stored value_;
     std::exception_ptr failure_;

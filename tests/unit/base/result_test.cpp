@@ -47,6 +47,14 @@ TEST_CASE("a slot gives the value that was set, moved and not copied") {
   CHECK(counted::copies() == 0);
 }
 
+TEST_CASE("nothing of a value stays in the slot it has been taken from") {
+  counted::reset();
+  result_slot<counted> slot;
+  slot.set_value(4);
+  CHECK(slot.take().value() == 4);
+  CHECK(counted::live() == 0);
+}
+
 TEST_CASE("a value that nobody takes is destroyed with the slot") {
   counted::reset();
   {
