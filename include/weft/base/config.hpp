@@ -78,12 +78,6 @@ inline constexpr bool transfers_are_tail_calls = true;
 inline constexpr bool transfers_are_tail_calls = false;
 #endif
 
-#if defined(__clang__)
-inline constexpr bool looks_up_after_call = true;
-#else
-inline constexpr bool looks_up_after_call = false;
-#endif
-
 /// Tells the core that this is a spin loop.
 inline void relax() noexcept {
 #if WEFT_MODEL
@@ -99,15 +93,6 @@ inline void relax() noexcept {
 
 /// State that several shared libraries in one process must share, whatever their default visibility.
 #define WEFT_SHARED [[gnu::visibility("default")]]
-
-/// The path of a fork that nobody steals, into its caller or beside it? Measured with fib(34), ns a fork, g++ 12 and clang 19: inlined
-/// 2.7 and 5.4 (clang then saves registers in the leaves, too), beside 3.3 and 2.7, with clang if what a call may have changed
-/// is looked up after it rather than kept in a saved register.
-#if defined(__clang__)
-#define WEFT_INLINE_FORK inline
-#else
-#define WEFT_INLINE_FORK [[gnu::always_inline]] inline
-#endif
 
 /// Clang up to 16 keeps the address of a thread_local across a suspension point (llvm#63022): a plain function that may be
 /// inlined into a coroutine must not read one inline there.

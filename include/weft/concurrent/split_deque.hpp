@@ -68,13 +68,11 @@ class split_deque : pinned {
   }
 
   /// pop for a plain frame that pushed at p: all that was pushed above is gone again. p comes from a register, so that the next
-  /// push does not wait for a load of what the last pop has stored.
-  [[nodiscard]] bool pop_at(position p) noexcept {
+  /// push does not wait for a load of what the last pop has stored. False: the slot was public: take_back comes next.
+  [[nodiscard]] bool pop_private(position p) noexcept {
     WEFT_ASSERT(tail_ == p + 1, "a frame left items in the deque");
     tail_ = p;
-    if (p >= split_) [[likely]]
-      return true;
-    return take_back();
+    return p >= split_;
   }
 
   /// Takes the youngest slot. True: it is the owner's. False: a thief has it; the slot stays in place (see drop_taken, settle).
@@ -84,6 +82,23 @@ class split_deque : pinned {
     if (t >= split_) [[likely]]
       return true;
     return take_back();
+  }
+
+  /// After pop_private has said false. True: the slot is the owner's, and half of the other public items with it while nobody asks for
+  /// work, so that the next pops are private again. False: as pop's.
+  [[nodiscard, gnu::noinline]] bool take_back() noexcept {
+    auto const index = static_cast<std::uint32_t>(tail_ - slots_);
+    auto seen = ends_.load(memory_order_relaxed);
+    while (head_of(seen) <= index) {
+      auto const keep = wanted() ? index : head_of(seen) + (index - head_of(seen)) / 2;
+      // Relaxed: the owner takes back what it wrote itself, and an exchange continues E1's release sequence.
+      if (ends_.compare_exchange_weak(seen, pack(head_of(seen), keep), memory_order_relaxed)) {
+        split_ = slots_ + keep;
+        return true;
+      }
+    }
+    split_ = ++tail_;
+    return false;
   }
 
   /// The youngest item, or null where it was taken or nothing is there.
@@ -163,23 +178,6 @@ class split_deque : pinned {
   static std::uint64_t pack(std::uint64_t head, std::uint64_t split) noexcept { return split << 32 | head; }
   static std::uint32_t head_of(std::uint64_t ends) noexcept { return static_cast<std::uint32_t>(ends); }
   static std::uint32_t split_of(std::uint64_t ends) noexcept { return static_cast<std::uint32_t>(ends >> 32); }
-
-  // tail_ is below split_: the youngest item is public. Takes it back, and half of the other public items with it while nobody
-  // asks for work, so that the next pops are private again.
-  [[gnu::noinline]] bool take_back() noexcept {
-    auto const index = static_cast<std::uint32_t>(tail_ - slots_);
-    auto seen = ends_.load(memory_order_relaxed);
-    while (head_of(seen) <= index) {
-      auto const keep = wanted() ? index : head_of(seen) + (index - head_of(seen)) / 2;
-      // Relaxed: the owner takes back what it wrote itself, and an exchange continues E1's release sequence.
-      if (ends_.compare_exchange_weak(seen, pack(head_of(seen), keep), memory_order_relaxed)) {
-        split_ = slots_ + keep;
-        return true;
-      }
-    }
-    split_ = ++tail_;
-    return false;
-  }
 
   // No thief can succeed here: the public part is empty before and after, and head moves only where head < split.
   void lower_to(slot* t) noexcept {

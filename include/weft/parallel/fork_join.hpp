@@ -60,18 +60,18 @@ class forked_call : public forked {
   forked_call(G& body, context* c) noexcept : forked(&forked_call::act_as_job, c), body_(body) {}
   ~forked_call() {}
 
-  [[nodiscard]] G& body() const noexcept { return body_; }
-
-  /// The owner, after its own body: the job has been taken. The result, from the thief or from here.
-  [[gnu::noinline]] kept_result<G> join_taken(worker& self) {
-    if (!wait(self)) return call(body_);
+  /// The owner, after its own body: the job was public, and may have been taken. The result, from the thief or from here.
+  [[gnu::noinline]] kept_result<G> join_public() {
+    worker& self = *current_worker();
+    if (self.deque.take_back() || !wait(self)) return call(body_);
     end_stop_state();
     scope_exit const gone([this]() noexcept { result_.~slot(); });
     return result_.take();
   }
 
   /// The owner's body has thrown: nothing of this one is to be left.
-  [[gnu::noinline, gnu::cold]] void abandon(worker& self) noexcept {
+  [[gnu::noinline, gnu::cold]] void abandon() noexcept {
+    worker& self = *current_worker();
     if (self.deque.pop()) return;
     ask_to_stop();
     if (!wait(self)) return;
@@ -97,15 +97,10 @@ class forked_call : public forked {
   };
 };
 
-/// `self` again, after a call: kept, or looked up, whichever the compiler does better with (see config.hpp).
-inline worker& worker_after_call(worker& self) noexcept {
-  if constexpr (looks_up_after_call) return *current_worker_inline();
-  else return self;
-}
-
-/// The heart: nothing here but plain loads and stores, unless somebody asks for work or has taken it.
+/// The heart: nothing here but plain loads and stores, unless somebody asks for work or has taken it. Part of its caller, and after the
+/// first call it looks up the worker again: that load costs less than a register that every call of a recursion saves and restores.
 template <class F, class G>
-WEFT_INLINE_FORK results<kept_result<F>, kept_result<G>> fork_join_two(worker& self, F& f, G& g) {
+[[gnu::always_inline]] inline results<kept_result<F>, kept_result<G>> fork_join_two(worker& self, F& f, G& g) {
   using pair = results<kept_result<F>, kept_result<G>>;
   forked_call<G> right(g, self.current);
   auto const place = self.deque.mark();
@@ -122,16 +117,15 @@ WEFT_INLINE_FORK results<kept_result<F>, kept_result<G>> fork_join_two(worker& s
       try {
         return call(f);
       } catch (...) {
-        right.abandon(worker_after_call(self));
+        right.abandon();
         throw;
       }
     }
   };
   kept_result<F> a = left();
-  worker& here = worker_after_call(self);
-  if (here.deque.pop_at(place)) [[likely]]
-    return pair{static_cast<kept_result<F>&&>(a), call(looks_up_after_call ? right.body() : g)};
-  return pair{static_cast<kept_result<F>&&>(a), right.join_taken(here)};
+  if (current_worker_inline()->deque.pop_private(place)) [[likely]]
+    return pair{static_cast<kept_result<F>&&>(a), call(g)};
+  return pair{static_cast<kept_result<F>&&>(a), right.join_public()};
 }
 
 /// Three and more: halves, whose results wait in the slots of the caller's frame.
@@ -174,7 +168,7 @@ class kept_call : pinned {
 };
 
 template <class... F>
-WEFT_INLINE_FORK results<kept_result<F>...> fork_join_on(worker& self, F&... f) {
+[[gnu::always_inline]] inline results<kept_result<F>...> fork_join_on(worker& self, F&... f) {
   if constexpr (sizeof...(F) == 2) {
     return fork_join_two(self, f...);
   } else {
