@@ -43,7 +43,7 @@ namespace weft::detail {
 /// Any thread.
 class idle_set : pinned {
  public:
-  static constexpr unsigned capacity = modelled ? 64 : 1024;
+  static constexpr unsigned capacity = modelled ? 64 : 1024;  // of each field of word_, too: a thread is counted once
   static constexpr int nobody = -1, somebody_seated = -2;
   static constexpr unsigned seats = 2;  // a leader and a standby
 
@@ -126,7 +126,7 @@ class idle_set : pinned {
     return true;
   }
 
-  // deque E3, E4: the thief that publishes sees the joiner.
+  // deque E3, E4: the thief that publishes sees the joiner. A thread counts once, however many of its frames wait (see joining).
   void begin_join() noexcept { word_.fetch_add(joining_one, memory_order_seq_cst); }
   void end_join() noexcept { word_.fetch_sub(joining_one, memory_order_relaxed); }
 

@@ -58,6 +58,20 @@ class join_patience {
   std::uint64_t since_ = ticks();
 };
 
+/// As long as this lives, the worker counts as one that waits in a join.
+class joining : pinned {
+ public:
+  explicit joining(worker& self) noexcept : self_(self) {
+    if (self_.joins++ == 0) self_.home.idle.begin_join();
+  }
+  ~joining() {
+    if (--self_.joins == 0) self_.home.idle.end_join();
+  }
+
+ private:
+  worker& self_;
+};
+
 /// A job that a plain frame forks and joins. Derived classes provide the body.
 class forked : public job, pinned {
  public:
@@ -164,19 +178,20 @@ inline bool forked::help(worker& self, holder who) noexcept {
 
 [[gnu::noinline]] inline bool forked::wait(worker& self) noexcept {
   auto const slot = self.deque.mark() - 1;
-  self.home.idle.begin_join();
   std::uint64_t s = 0;
-  join_patience patience(self.home);
-  do {
-    s = state_.load(memory_order_acquire);  // acquire: E1, E2.
-    if (s & (done | returned)) break;
-    holder const who{s >> holder_shift};
-    // release: whoever reads it and then our `running` sees which job this wait belongs to.
-    if (who && self.waiting_for.load(memory_order_relaxed) != who.word)
-      self.waiting_for.store(who.word, memory_order_release);
-    if (who && help(self, who)) patience.helped();
-  } while (!patience.over());
-  self.home.idle.end_join();
+  {
+    joining const counted(self);
+    join_patience patience(self.home);
+    do {
+      s = state_.load(memory_order_acquire);  // acquire: E1, E2.
+      if (s & (done | returned)) break;
+      holder const who{s >> holder_shift};
+      // release: whoever reads it and then our `running` sees which job this wait belongs to.
+      if (who && self.waiting_for.load(memory_order_relaxed) != who.word)
+        self.waiting_for.store(who.word, memory_order_release);
+      if (who && help(self, who)) patience.helped();
+    } while (!patience.over());
+  }
   if (!(s & (done | returned))) {
     s = state_.fetch_or(waiting_bit, memory_order_acq_rel);  // release: E3. acquire: E2.
     self.joins_parked.add();

@@ -68,15 +68,16 @@ class open_join : pinned {
   /// The waiter, whose deque is as it was before the first job. Returns when all have ended.
   void wait(worker& self) noexcept {
     if (ended()) return;
-    self.home.idle.begin_join();
     bool all = false;
-    join_patience patience(self.home);
-    do {
-      all = ended();
-      if (all) break;
-      if (help_someone(self)) patience.helped();
-    } while (!patience.over());
-    self.home.idle.end_join();
+    {
+      joining const counted(self);
+      join_patience patience(self.home);
+      do {
+        all = ended();
+        if (all) break;
+        if (help_someone(self)) patience.helped();
+      } while (!patience.over());
+    }
     if (!all) {
       block_worker(self, [&](clock::time_point deadline) {
         self.sleep.park(deadline);

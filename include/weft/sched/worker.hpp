@@ -130,10 +130,12 @@ class worker : pinned {
   atomic<std::uint64_t> roots_started{0}, roots_ended{0};
 
   atomic<unsigned> waits{0};  // written under the scheduler's threads_lock_: plain waits begun and not ended, nested
+  atomic<lending> loop_lends{lending::none};
 
   loop_memory loops;
   std::uint64_t last_look = 0;    // ticks: when a loop last looked after what is overdue
   std::uint64_t last_number = 0;  // of a stolen job
+  unsigned joins = 0;             // frames that wait in joins
   worker* victim = nullptr;       // whose deque the job about to be run comes from
 
   // ── the monitor alone ──

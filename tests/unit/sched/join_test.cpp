@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -216,4 +217,22 @@ TEST_CASE("blocking waits nested in stolen calls all end, on any number of worke
   };
   for (int round = 0; round != 5; ++round) REQUIRE(p.run([&] { return tree::sum(p, 6); }) == 64);
   CHECK(weft_test::falls_asleep(p));
+}
+
+TEST_CASE("any number of waits inside of each other count as one thread that waits") {
+  pool p({.workers = 1});
+  p.run([] {
+    weft::detail::worker& self = *current_worker();
+    auto const& idle = self.home.idle;
+    REQUIRE_FALSE(idle.hungry());
+    {
+      constexpr int more_than_16_bits = 70'000;
+      std::deque<weft::detail::joining> waits;
+      for (int i = 0; i != more_than_16_bits; ++i) waits.emplace_back(self);
+      CHECK(idle.hungry());
+      CHECK(idle.seated() == 0);
+      CHECK(idle.sleeping() == 0);
+    }
+    CHECK_FALSE(idle.hungry());
+  });
 }
