@@ -171,7 +171,7 @@ inline void scheduler::count_threads() noexcept {
 
 //   E  seq_cst, both: a producer makes work visible, then looks at surplus_; who blocks lowers surplus_, then looks at all work.
 //      One of the two sees the other, and starts the spare.
-inline void scheduler::begin_blocking(worker& self) noexcept {
+inline void scheduler::give_place(worker& self) noexcept {
   bool was_last = false;
   // The one just woken is not left to those who find nothing else.
   if (ready_job* const next = self.lifo.exchange(nullptr, memory_order_acquire))
@@ -204,7 +204,7 @@ inline void scheduler::begin_blocking(worker& self) noexcept {
   }
 }
 
-inline void scheduler::end_blocking(worker& self) noexcept {
+inline void scheduler::get_place_back(worker& self) noexcept {
   if (self.kind == worker_kind::external) return;
   small_lock const guard(threads_lock_);
   auto const left = self.waits.load(memory_order_relaxed) - 1;
@@ -212,6 +212,68 @@ inline void scheduler::end_blocking(worker& self) noexcept {
   if (left != 0 || self.lent.load(memory_order_relaxed)) return;
   --blocked_;
   count_threads();
+}
+
+inline void scheduler::begin_blocking(worker& self) noexcept {
+  loop_waits(self);  // give_place looks for sleepers after it
+  give_place(self);
+}
+
+inline void scheduler::end_blocking(worker& self) noexcept {
+  get_place_back(self);
+  static_cast<void>(lends_and_computes(self));
+}
+
+// ── places that loops lend ──
+
+//   loop_lends   none ── begin_lending ──▶ computing ── it blocks, or the monitor finds it asleep ──▶ waiting
+//                waiting ── it goes on ──▶ computing          any ── end_lending ──▶ none
+//
+// Each step into and out of computing is one of loops_lent_ as well: a spare may stand by while a loop has the core, but not for one that waits,
+// perhaps for what lies in its own deque.
+
+inline bool scheduler::begin_lending(worker& self) noexcept {
+  if (self.loop_lends.load(memory_order_relaxed) != lending::none) return false;
+  auto const most = self.kind == worker_kind::spare ? 2 * size_ : size_;
+  auto lent = loops_lent_.load(memory_order_relaxed);
+  do {
+    if (lent >= most) return false;
+  } while (!loops_lent_.compare_exchange_weak(lent, lent + 1, memory_order_seq_cst));  // E of stands_by.
+  self.loop_lends.store(lending::computing, memory_order_relaxed);
+  give_place(self);
+  return true;
+}
+
+inline void scheduler::end_lending(worker& self) noexcept {
+  get_place_back(self);
+  if (self.loop_lends.exchange(lending::none, memory_order_relaxed) == lending::computing) one_loop_less();
+}
+
+// It, or the monitor. False: it has lent nothing, or is known to wait.
+inline bool scheduler::loop_waits(worker& self) noexcept {
+  auto computing = lending::computing;
+  if (self.loop_lends.load(memory_order_relaxed) != computing ||
+      !self.loop_lends.compare_exchange_strong(computing, lending::waiting, memory_order_relaxed))
+    return false;
+  one_loop_less();
+  return true;
+}
+
+inline bool scheduler::lends_and_computes(worker& self) noexcept {
+  auto const now = self.loop_lends.load(memory_order_relaxed);
+  if (now == lending::waiting) {
+    // Counted before it can be taken out again.
+    loops_lent_.fetch_add(1, memory_order_seq_cst);  // E of stands_by.
+    self.loop_lends.store(lending::computing, memory_order_relaxed);
+  }
+  return now != lending::none;
+}
+
+inline void scheduler::one_loop_less() noexcept {
+  if (loops_lent_.fetch_sub(1, memory_order_seq_cst) != 1) return;  // E of stands_by.
+  auto const count = worker_count();
+  for (unsigned i = 0; i < count; ++i) worker_at(i).deque.raise_want();  // see share
+  if (work_visible()) notify_work();
 }
 
 inline clock::time_point scheduler::blocked_until() const noexcept {

@@ -29,6 +29,8 @@ namespace weft::detail {
 // stuck), and where timers are due, or ready jobs wait and nobody has ended a job since the last look. None is replaced while as
 // many that have been are computing as the pool has workers, so that a queue of long computations does not become a thread each. A
 // place is lent until the worker's next return to its loop.
+// A loop that has lent its place and then waits in the kernel leaves its core idle, too, while a spare stands by: it is found in the
+// same way, and counts as waiting until it goes on.
 // The monitor makes ready what events have come, but leaves timers, of which many may be due, to the spare.
 // Ticks: one millisecond while ready jobs or timers wait, up to four otherwise, then none: an idle pool costs nothing.
 
@@ -83,12 +85,32 @@ inline void scheduler::monitor() noexcept {
 // E1: after asleep was written.
 inline bool scheduler::monitor_needed() const noexcept {
   idle.synchronise();
-  if (idle.searching() != 0 || idle.sleeping() != 0) return false;
+  if (idle.searching() != 0 || idle.sleeping() != 0) return work_is_left_to_loops();
   return something_to_watch() || work_visible();
 }
 
+// One is idle, and leaves what is in deques to the loops that have lent their places.
+inline bool scheduler::work_is_left_to_loops() const noexcept {
+  return loops_lent_.load(memory_order_seq_cst) != 0 && idle.idle() <= 1 && work_visible();  // E of stands_by.
+}
+
+inline scheduler::need scheduler::look_at_loops() noexcept {
+  if (!work_is_left_to_loops()) return need::none;
+  auto const count = worker_count();
+  auto const look = ++monitor_looks_;
+  for (unsigned i = 0; i < count; ++i) {
+    worker& w = worker_at(i);
+    auto const thread = w.thread_number.load(memory_order_relaxed);
+    if (thread == 0 || w.loop_lends.load(memory_order_relaxed) != lending::computing) continue;
+    if (std::exchange(w.last_looked, look) + 1 != look || activity_of(thread) != thread_activity::waits)
+      w.looks_asleep = 0;
+    else if (++w.looks_asleep > 1 && loop_waits(w)) w.looks_asleep = 0;
+  }
+  return need::slow;
+}
+
 inline scheduler::need scheduler::monitor_look() noexcept {
-  if (idle.searching() != 0 || idle.sleeping() != 0) return need::none;
+  if (idle.searching() != 0 || idle.sleeping() != 0) return look_at_loops();
   bool const watched = something_to_watch();
   if (watched && (monitor_self_ || (monitor_self_ = add_worker(worker_kind::external))))
     poll_events(*monitor_self_, 900 * ticks_per_microsecond);

@@ -16,9 +16,7 @@ class overdue_watch : pinned {
  public:
   explicit overdue_watch(worker& self) noexcept : self_(self) {}
   ~overdue_watch() {
-    if (!lent_) return;
-    self_.home.end_blocking(self_);
-    self_.home.end_lending();
+    if (lent_) self_.home.end_lending(self_);
   }
 
   /// Between two chunks; `now` in ticks. Looks up a few thousand times a second.
@@ -32,14 +30,11 @@ class overdue_watch : pinned {
 
   [[gnu::noinline]] void look_up(std::uint64_t now) noexcept {
     self_.last_look = now;
-    if (lent_) return;  // whoever runs in its place looks after all that
     scheduler& home = self_.home;
+    if (home.lends_and_computes(self_)) return;  // whoever runs in its place looks after all that
     home.poll_driver(self_);
-    if (!home.ready_jobs_wait()) return;
     // Nobody is free for them, or somebody would have been woken when they came.
-    if (!home.begin_lending(self_)) return;
-    lent_ = true;
-    home.begin_blocking(self_);
+    if (home.ready_jobs_wait()) lent_ = home.begin_lending(self_);
   }
 
   worker& self_;

@@ -220,13 +220,6 @@ inline bool scheduler::stands_by(worker const& self) const noexcept {
   return self.kind == worker_kind::spare && loops_lent_.load(memory_order_seq_cst) != 0 && idle.idle() <= 1;
 }
 
-inline void scheduler::end_lending() noexcept {
-  if (loops_lent_.fetch_sub(1, memory_order_seq_cst) != 1) return;  // E of stands_by.
-  auto const count = worker_count();
-  for (unsigned i = 0; i < count; ++i) worker_at(i).deque.raise_want();  // see share
-  if (work_visible()) notify_work();
-}
-
 // Jobs of others: ready ones, then the oldest of a deque, then the one just woken, which its waker would run soon. Not for a spare,
 // which stands for somebody who is stuck: in a pool full of loops it would find parts of them for ever, and nothing else.
 inline job* scheduler::find_anywhere(worker& self) noexcept {
@@ -427,6 +420,7 @@ inline void scheduler::look_before_sleep(worker& self) noexcept {
   for (unsigned i = 0; i < count; ++i) worker_at(i).deque.raise_want();  // deque E4
   if (self.lent.load(memory_order_seq_cst)) take_place_back(self);       // monitor E2
   if (closing_.load(memory_order_seq_cst)) closed_.notify_all();         // the closer counts again
+  if (stands_by(self)) arm_monitor();                                    // the loops may not compute
 }
 
 // Until when a sleeper sleeps: one of them watches the deadline.

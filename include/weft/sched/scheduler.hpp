@@ -110,15 +110,12 @@ class scheduler : pinned {
   void end_blocking(worker& self) noexcept;
   /// Makes ready, through `self`, what is due by now, and what has come from outside, if nobody has looked for a while.
   void poll_driver(worker& self) noexcept;
-  /// A place for a loop to lend: as many as there are workers, so that a queue of loops does not become a thread each; and as many
-  /// again for spares that have got into one themselves.
-  [[nodiscard]] bool begin_lending(worker const& self) noexcept {
-    auto const most = self.kind == worker_kind::spare ? 2 * size_ : size_;
-    if (loops_lent_.fetch_add(1, memory_order_seq_cst) < most) return true;
-    loops_lent_.fetch_sub(1, memory_order_seq_cst);  // E of stands_by.
-    return false;
-  }
-  void end_lending() noexcept;
+  /// The same for a loop, which goes on computing: as many as there are workers, so that a queue of loops does not become a thread each;
+  /// and as many again for spares that have got into one themselves. False: that many have; or `self` is lent already.
+  [[nodiscard]] bool begin_lending(worker& self) noexcept;
+  void end_lending(worker& self) noexcept;
+  /// Has a loop on `self` lent its place? Then it computes now, whatever has been thought of it.
+  [[nodiscard]] bool lends_and_computes(worker& self) noexcept;
 
   /// Are there ready jobs while nobody searches or sleeps who could take them?
   [[nodiscard]] bool ready_jobs_wait() const noexcept;
@@ -177,6 +174,10 @@ class scheduler : pinned {
   worker* add_worker(worker_kind kind) noexcept;
   std::error_code start_thread(worker& w) noexcept;
   bool release_held(worker& self) noexcept;
+  void give_place(worker& self) noexcept;
+  void get_place_back(worker& self) noexcept;
+  bool loop_waits(worker& self) noexcept;
+  void one_loop_less() noexcept;
   void count_threads() noexcept;
 
   // monitor.hpp
@@ -186,6 +187,8 @@ class scheduler : pinned {
   [[nodiscard]] bool monitor_needed() const noexcept;
   enum class need { none, slow, urgent };  // of another look
   need monitor_look() noexcept;
+  need look_at_loops() noexcept;
+  [[nodiscard]] bool work_is_left_to_loops() const noexcept;
   [[nodiscard]] bool something_to_watch() const noexcept;
   [[nodiscard]] bool timers_due() const noexcept;
   void lend_place_of(worker& stuck) noexcept;
@@ -270,7 +273,7 @@ class scheduler : pinned {
   atomic<int> surplus_{0};                               // running_ - blocked_ - size_, for a look without the lock
   atomic<bool> spare_failed_{false};                     // no thread could be had for the last spare
   atomic<clock::duration::rep> spare_retry_{0};          // since the clock's epoch: none is asked for before
-  atomic<unsigned> loops_lent_{0};                       // places that loops have lent (see overdue.hpp)
+  atomic<unsigned> loops_lent_{0};                       // places lent by loops that compute (see overdue.hpp)
   std::vector<worker*> reserve_;                         // guarded by threads_lock_: spares that nobody needs now
   std::vector<worker*> threadless_;                      // guarded by threads_lock_: spares that could not be started
   std::vector<std::unique_ptr<worker_thread>> threads_;  // guarded by threads_lock_

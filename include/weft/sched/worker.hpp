@@ -79,6 +79,9 @@ class loop_memory {
 
 enum class worker_kind : std::uint8_t { regular, spare, external };
 
+/// Whether a loop that runs here has lent this thread's place, and what it has done since: it computes, or it waits (see stands_by).
+enum class lending : std::uint8_t { none, computing, waiting };
+
 /// Members without an underscore belong to the worker's own thread, unless they say otherwise.
 class worker : pinned {
  public:

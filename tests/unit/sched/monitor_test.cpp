@@ -7,6 +7,7 @@
 #include <weft/coro/run.hpp>
 #include <weft/future/spawn.hpp>
 #include <weft/os/thread_state.hpp>
+#include <weft/parallel/for_each.hpp>
 #include <weft/parallel/fork_join.hpp>
 #include <weft/sched/pool.hpp>
 #include <weft/time/sleep.hpp>
@@ -31,6 +32,11 @@ enum class stuck { computing, asleep };
 void stay(stuck how, std::atomic<bool> const& over) {
   while (!over) {
     if (how == stuck::asleep) std::this_thread::sleep_for(20ms);
+  }
+}
+
+void spin_for(std::chrono::microseconds time) {
+  for (auto const until = weft::clock::now() + time; weft::clock::now() < until;) {
   }
 }
 
@@ -143,6 +149,58 @@ TEST_CASE("jobs that sleep in the kernel, many more than workers, end as if ther
   for (auto& f : all) f.get();
   CHECK(inside == jobs);
   CHECK(p.stats().spares + workers >= jobs);
+}
+
+TEST_CASE("a loop that has lent its place and waits for a job that it has forked has it run by the spare") {
+  weft_test::watchdog const dog("monitor: a lent loop that waits for its own");
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  pool p({.workers = workers});
+  std::atomic<int> ran{0};
+  auto const loop = p.spawn([&] {
+    std::atomic<bool> once{false};
+    weft::parallel_for(0, 3000,
+                       [&](int) {
+                         spin_for(10us);
+                         if (!once.exchange(true))
+                           for (int i = 0; i != 10; ++i) static_cast<void>(p.spawn([&] { ++ran; }));
+                         if (ran != 10) return;
+                         weft::promise<> second;
+                         auto came = second.get_future();
+                         std::atomic<int> begun{0};
+                         auto const branch = [&] { ++begun == 1 ? came.get() : second.set_value(); };
+                         weft::fork_join(branch, branch);
+                         ++ran;
+                       },
+                       {.grain = 1});
+  });
+  loop.wait();
+  CHECK(ran > 10);
+}
+
+TEST_CASE("while a loop that has lent its place waits in the kernel, another part of it runs") {
+  weft_test::watchdog const dog("monitor: a lent loop asleep");
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  pool p({.workers = workers});
+  std::atomic<int> ran{0};
+  std::atomic<bool> waits{false}, last{false};
+  auto const loop = p.spawn([&] {
+    std::atomic<int> begun{0};
+    constexpr int count = 10000;
+    weft::parallel_for(0, count,
+                       [&](int i) {
+                         if (i == count - 1) last = true;
+                         if (waits) return;
+                         spin_for(10us);
+                         if (++begun == 1)
+                           for (int k = 0; k != 10; ++k) static_cast<void>(p.spawn([&] { ++ran; }));
+                         // The spare has had its time to fall asleep, and the loop to leave a part where others find it.
+                         if (begun == 3000 && ran == 10 && !waits.exchange(true))
+                           while (!last) std::this_thread::sleep_for(5ms);
+                       },
+                       {.grain = 1});
+  });
+  loop.wait();
+  CHECK(last);
 }
 
 TEST_CASE("a queue of long computations gets no more than one spare for each worker") {
