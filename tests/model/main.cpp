@@ -42,6 +42,7 @@ struct settings {
   std::optional<unsigned> preemptions, deviations;
   std::uint64_t seed = 1;
   double seconds = 0;  // for each model; 0: no limit
+  double total = 0;    // for all of them
   std::string at;      // a schedule to replay
   bool trace = false, quiet = false;
   std::vector<std::string> names;
@@ -242,6 +243,7 @@ int mutate_orders(std::vector<entry const*> const& models, settings s) {
       "  --preemptions N --deviations N   limits of the depth first search, in place of each model's own\n"
       "  --within N             at most so many schedules depth first\n"
       "  --seconds S            at most so long for each model\n"
+      "  --total S              at most so long for all: what is left is shared by the models that are\n"
       "  --seed N\n"
       "  --at STRING            replays one schedule of the model named, and prints its steps\n"
       "  --orders               weakens each memory order of weft's headers in turn, and says whether a model finds "
@@ -265,6 +267,7 @@ settings parse(int argc, char** argv) {
     else if (a == "--preemptions") s.preemptions = static_cast<unsigned>(std::atoi(value()));
     else if (a == "--deviations") s.deviations = static_cast<unsigned>(std::atoi(value()));
     else if (a == "--seconds") s.seconds = std::atof(value());
+    else if (a == "--total") s.total = std::atof(value());
     else if (a == "--seed") s.seed = std::strtoull(value(), nullptr, 10);
     else if (a == "--at") s.at = value();
     else if (a == "--only") s.only = value();
@@ -285,7 +288,7 @@ bool wanted(entry const& e, settings const& s) {
          });
 }
 
-int run(settings const& s) {
+int run(settings s) {
   auto& all = registry();
   auto const group = [](entry const& e) {
     return std::string_view(e.name).substr(0, std::string_view(e.name).find(':'));
@@ -303,10 +306,13 @@ int run(settings const& s) {
   unsigned run = 0, wrong = 0;
   std::uint64_t const before = the_explorer().executions();
   auto const start = stopwatch::now();
+  auto left = std::count_if(all.begin(), all.end(), [&](entry const& e) { return wanted(e, s); });
   for (entry const& e : all) {
     if (!wanted(e, s)) continue;
     ++run;
     if (!s.at.empty()) return replay_one(e, s);
+    if (s.total > 0) s.seconds = std::max((s.total - since(start)) / static_cast<double>(left), 0.01);
+    --left;
     bool const right = e.is == kind::part     ? check_part(e, s)
                        : e.is == kind::mutant ? check_mutant(e, s)
                                               : check_litmus(e, s);

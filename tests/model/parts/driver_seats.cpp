@@ -133,6 +133,35 @@ void event_and_root() {
 weft_model::part const p4("driver_seats: an event and a root, one worker", event_and_root<1>, {1, 0});
 weft_model::part const p5("driver_seats: an event and a root, two workers", event_and_root<2>, {1, 0});
 
+// An event's job and a root that need each other: who gets up with the event wakes somebody for the root, or is woken for it.
+void event_meets_root() {
+  small_pool p(2);
+  events& e = install(p);
+  atomic<int> begun{0};
+  struct meeting : ready_job {
+    explicit meeting(atomic<int>& b) noexcept
+        : ready_job([](job* j, worker&, job_order) noexcept {
+            auto& me = *static_cast<meeting*>(j);
+            me.begun.fetch_add(1, memory_order_acq_rel);
+            while (me.begun.load(memory_order_acquire) != 2) relax();
+            me.ran.signal();
+          }),
+          begun(b) {}
+    atomic<int>& begun;
+    one_end ran;
+  } j(begun);
+  e.watch(weft::scheduler_of(p));
+  together([&] { e.happen(j); },
+           [&] {
+             p.run([&] {
+               begun.fetch_add(1, memory_order_acq_rel);
+               while (begun.load(memory_order_acquire) != 2) relax();
+             });
+           });
+  j.ran.wait();
+}
+weft_model::part const p7("driver_seats: an event and a root that need two workers", event_meets_root, {1, 0});
+
 // Begins to be watched while the workers go to sleep.
 void watched_late() {
   small_pool p(1);

@@ -1,5 +1,7 @@
 // The whole scheduler: a pool of one or two workers, plain threads outside, joins that are stolen, and the end of it.
-#include <weft/parallel/fork_join.hpp>
+#include <weft/coro/run.hpp>
+#include <weft/future/future.hpp>
+#include <weft/future/spawn.hpp>
 
 #include <model/model.hpp>
 #include <model/parts/pool.hpp>
@@ -7,6 +9,10 @@
 
 namespace {
 
+using weft::detail::atomic;
+using weft::detail::memory_order_acq_rel;
+using weft::detail::memory_order_acquire;
+using weft::detail::relax;
 using weft_model::expect;
 using weft_model::small_pool;
 using weft_model::together;
@@ -37,6 +43,32 @@ void two_roots_two_workers() {
   expect(a == 1 && b == 1, "each has run once");
 }
 weft_model::part const p4("pool: two roots on two workers", two_roots_two_workers, {1, 0});
+
+// Neither ends before the other has begun: nobody may sleep through one of them.
+void two_at_once() {
+  small_pool p(2);
+  atomic<int> begun{0};
+  auto const meet = [&] {
+    begun.fetch_add(1, memory_order_acq_rel);
+    while (begun.load(memory_order_acquire) != 2) relax();
+  };
+  together([&] { p.run(meet); }, [&] { p.run(meet); });
+}
+weft_model::part const p7("pool: two roots that need two workers", two_at_once, {1, 0});
+
+// Both from one worker's own ring: the second wake-up is left to the searcher that takes the first.
+void two_from_one() {
+  small_pool p(2);
+  atomic<int> begun{0};
+  auto const meet = [&] {
+    begun.fetch_add(1, memory_order_acq_rel);
+    while (begun.load(memory_order_acquire) != 2) relax();
+  };
+  auto one = p.spawn(meet), other = p.spawn(meet);
+  one.get();
+  other.get();
+}
+weft_model::part const p8("pool: two spawned that need two workers", two_from_one, {1, 0});
 
 // A root that waits for another root: its worker blocks, and a spare comes.
 void root_in_root() {
