@@ -26,10 +26,7 @@ void* exceptions_of_this_thread() noexcept {
 
 }  // namespace
 
-explorer& explorer::the() noexcept {
-  static explorer e;
-  return e;
-}
+explorer explorer::the_one_;
 
 // ── an execution ──
 
@@ -80,8 +77,8 @@ explorer::result const& explorer::run(body model, strategy& by, tracing::mode tr
 explorer::modelled& explorer::begin_thread(void* (*entry)(void*), void* argument) {
   if (count_ == threads_.size()) threads_.push_back(std::make_unique<modelled>());
   modelled& t = *threads_[count_];
-  t.view = memory_view{};
-  t.view.id = count_;
+  if (count_ == 0) running_ = &t;
+  t.view.begin(count_);
   if (count_ != 0) t.view.now = now_running().view.now;
   memory::advance(t.view);
   t.is = state::ready;
@@ -172,6 +169,7 @@ void explorer::change_to(unsigned next) {
     *apart_[i] = i < to.apart.size() ? to.apart[i] : nullptr;
   }
   current_ = next;
+  running_ = &to;
   fiber::change(from.stack, to.stack);
 }
 
@@ -180,8 +178,9 @@ unsigned explorer::pick() {
     std::array<unsigned, most_threads> able;
     unsigned count = 0;
     bool ready = false, timed = false;
-    for (unsigned i = 0; i != count_; ++i) {
-      auto const id = (current_ + i) % count_;
+    for (unsigned i = 0, next = current_; i != count_; ++i) {
+      auto const id = next;
+      next = next + 1 == count_ ? 0 : next + 1;
       modelled const& t = *threads_[id];
       timed = timed || (t.is == state::asleep && t.deadline != never);
       if (t.is != state::ready) continue;
@@ -260,7 +259,7 @@ std::string explorer::deadlock() const {
 
 // ── the steps ──
 
-std::string explorer::name_of(void const* at) { return "#" + std::to_string(memory_.at(at, 0).number); }
+std::string explorer::name_of(void const* at) { return "#" + std::to_string(memory_.at(at, 1).number); }
 
 void explorer::trace(char const* what, void const* at, std::uint64_t value, char const* order, where const& w) {
   std::array<char, 256> line;
@@ -272,33 +271,33 @@ void explorer::trace(char const* what, void const* at, std::uint64_t value, char
   result_.steps.emplace_back(line.data());
 }
 
-std::uint64_t explorer::load(void const* at, std::uint64_t initial, std::memory_order order, where const& w) {
+std::uint64_t explorer::load(void const* at, std::size_t bytes, std::memory_order order, where const& w) {
   order = order_table::the().pass(operation::load, order, w);
   step();
-  auto const value = memory_.load(view(), usable(at, initial), order);
+  auto const value = memory_.load(view(), usable(at, bytes), order);
   if (tracing_) trace("load", at, value, weft_model::name_of(order), w);
   return value;
 }
 
-location& explorer::usable(void const* at, std::uint64_t initial) {
+location& explorer::usable(void const* at, std::size_t bytes) {
   if (plain_memory::freed(at)) wrong("an atomic object is used in memory that has been freed");
-  return memory_.use(view(), at, initial);
+  return memory_.use(view(), at, bytes);
 }
 
-void explorer::store(void const* at, std::uint64_t initial, std::uint64_t value, std::memory_order order,
+void explorer::store(void const* at, std::size_t bytes, std::uint64_t value, std::memory_order order,
                      where const& w) {
   order = order_table::the().pass(operation::store, order, w);
   step();
-  memory_.store(view(), usable(at, initial), value, order);
+  memory_.store(view(), usable(at, bytes), value, order);
   note_change();
   if (tracing_) trace("store", at, value, weft_model::name_of(order), w);
 }
 
-std::uint64_t explorer::read_modify_write(void const* at, std::uint64_t initial, change how, std::uint64_t operand,
-                                          std::size_t bytes, std::memory_order order, where const& w) {
+std::uint64_t explorer::read_modify_write(void const* at, std::size_t bytes, change how, std::uint64_t operand,
+                                          std::memory_order order, where const& w) {
   order = order_table::the().pass(operation::update, order, w);
   step();
-  auto const before = memory_.read_modify_write(view(), usable(at, initial), how, operand, bytes, order);
+  auto const before = memory_.read_modify_write(view(), usable(at, bytes), how, operand, bytes, order);
   if (how != change::exchange ? operand != 0 : before != operand) note_change();
   if (tracing_) {
     static constexpr std::array names{"exchange", "add", "subtract", "or", "and", "xor"};
@@ -310,12 +309,12 @@ std::uint64_t explorer::read_modify_write(void const* at, std::uint64_t initial,
   return before;
 }
 
-bool explorer::compare_exchange(void const* at, std::uint64_t initial, std::uint64_t& expected, std::uint64_t value,
+bool explorer::compare_exchange(void const* at, std::size_t bytes, std::uint64_t& expected, std::uint64_t value,
                                 strength s, std::memory_order success, std::memory_order failure, where const& w) {
   success = order_table::the().pass(operation::update, success, w);
   failure = order_table::the().pass(operation::failed_exchange, failure, w);
   step();
-  bool const done = memory_.compare_exchange(view(), usable(at, initial), expected, value, s, success, failure);
+  bool const done = memory_.compare_exchange(view(), usable(at, bytes), expected, value, s, success, failure);
   if (done) note_change();
   if (tracing_) trace(done ? "swapped" : "refused", at, done ? value : expected, weft_model::name_of(success), w);
   return done;
@@ -349,12 +348,12 @@ vector_clock& explorer::bucket(void const* word) {
   return buckets_.emplace_back(word, vector_clock{}).second;
 }
 
-void explorer::futex_wait(void const* word, std::uint64_t initial, std::uint32_t expected, std::int64_t deadline,
+void explorer::futex_wait(void const* word, std::uint32_t expected, std::int64_t deadline,
                           where const& w) {
   step();
   modelled& self = now_running();
   self.view.now.seen.join(bucket(word));
-  auto const value = memory_.load(self.view, usable(word, initial), std::memory_order_relaxed);
+  auto const value = memory_.load(self.view, usable(word, sizeof(std::uint32_t)), std::memory_order_relaxed);
   if (tracing_) trace("sleep", word, value, value == expected ? "" : "refused", w);
   if (value != expected || deadline <= time_) return;
   if (choose(question::spurious, 2) == 1) return;
@@ -440,28 +439,28 @@ void destroy(void const* at) noexcept {
   the_explorer().destroy(at);
 }
 
-std::uint64_t load(void const* at, std::uint64_t initial, std::memory_order order, where const& w) noexcept {
-  if (!explorer::watching()) return initial;
+std::uint64_t load(void const* at, std::size_t bytes, std::memory_order order, where const& w) noexcept {
+  if (!explorer::watching()) return memory::standing_at(at, bytes);
   explorer::working const on_behalf;
-  return the_explorer().load(at, initial, order, w);
+  return the_explorer().load(at, bytes, order, w);
 }
 
-void store(void const* at, std::uint64_t initial, std::uint64_t value, std::memory_order order,
+void store(void const* at, std::size_t bytes, std::uint64_t value, std::memory_order order,
            where const& w) noexcept {
   explorer::working const on_behalf;
-  the_explorer().store(at, initial, value, order, w);
+  the_explorer().store(at, bytes, value, order, w);
 }
 
-std::uint64_t read_modify_write(void const* at, std::uint64_t initial, change how, std::uint64_t operand,
-                                std::size_t bytes, std::memory_order order, where const& w) noexcept {
+std::uint64_t read_modify_write(void const* at, std::size_t bytes, change how, std::uint64_t operand,
+                                std::memory_order order, where const& w) noexcept {
   explorer::working const on_behalf;
-  return the_explorer().read_modify_write(at, initial, how, operand, bytes, order, w);
+  return the_explorer().read_modify_write(at, bytes, how, operand, order, w);
 }
 
-bool compare_exchange(void const* at, std::uint64_t initial, std::uint64_t& expected, std::uint64_t value, strength s,
+bool compare_exchange(void const* at, std::size_t bytes, std::uint64_t& expected, std::uint64_t value, strength s,
                       std::memory_order success, std::memory_order failure, where const& w) noexcept {
   explorer::working const on_behalf;
-  return the_explorer().compare_exchange(at, initial, expected, value, s, success, failure, w);
+  return the_explorer().compare_exchange(at, bytes, expected, value, s, success, failure, w);
 }
 
 void fence(std::memory_order order, where const& w) noexcept {
@@ -478,10 +477,9 @@ std::uintptr_t this_thread() noexcept { return the_explorer().current() + 1; }
 
 std::int64_t now() noexcept { return the_explorer().now(); }
 
-void futex_wait(void const* word, std::uint64_t initial, std::uint32_t expected, std::int64_t deadline,
-                where const& w) noexcept {
+void futex_wait(void const* word, std::uint32_t expected, std::int64_t deadline, where const& w) noexcept {
   explorer::working const on_behalf;
-  the_explorer().futex_wait(word, initial, expected, deadline, w);
+  the_explorer().futex_wait(word, expected, deadline, w);
 }
 
 void futex_wake(void const* word, int count, where const& w) noexcept {

@@ -43,7 +43,7 @@ struct tracing {
 
 class explorer final : private chooser {
  public:
-  static explorer& the() noexcept;
+  static explorer& the() noexcept { return the_one_; }
 
   struct result {
     bool right = true;
@@ -66,19 +66,18 @@ class explorer final : private chooser {
   [[nodiscard]] unsigned current() const noexcept { return current_; }
   [[nodiscard]] std::uint64_t execution() const noexcept { return executions_; }
 
-  std::uint64_t load(void const* at, std::uint64_t initial, std::memory_order order, where const& w);
-  void store(void const* at, std::uint64_t initial, std::uint64_t value, std::memory_order order, where const& w);
-  std::uint64_t read_modify_write(void const* at, std::uint64_t initial, change how, std::uint64_t operand,
-                                  std::size_t bytes, std::memory_order order, where const& w);
-  bool compare_exchange(void const* at, std::uint64_t initial, std::uint64_t& expected, std::uint64_t value, strength s,
+  std::uint64_t load(void const* at, std::size_t bytes, std::memory_order order, where const& w);
+  void store(void const* at, std::size_t bytes, std::uint64_t value, std::memory_order order, where const& w);
+  std::uint64_t read_modify_write(void const* at, std::size_t bytes, change how, std::uint64_t operand,
+                                  std::memory_order order, where const& w);
+  bool compare_exchange(void const* at, std::size_t bytes, std::uint64_t& expected, std::uint64_t value, strength s,
                         std::memory_order success, std::memory_order failure, where const& w);
   void construct(void const* at, std::uint64_t value);
   void destroy(void const* at);
   void fence(std::memory_order order, where const& w);
   void give_way();
   std::int64_t now();
-  void futex_wait(void const* word, std::uint64_t initial, std::uint32_t expected, std::int64_t deadline,
-                  where const& w);
+  void futex_wait(void const* word, std::uint32_t expected, std::int64_t deadline, where const& w);
   void futex_wake(void const* word, int count, where const& w);
   std::uintptr_t start_thread(void* (*entry)(void*), void* argument);
   void join_thread(std::uintptr_t thread);
@@ -122,7 +121,7 @@ class explorer final : private chooser {
   static constexpr unsigned most_steps_in_a_row = 300;
   static constexpr unsigned most_spurious = 2;
 
-  modelled& now_running() noexcept { return *threads_[current_]; }
+  modelled& now_running() noexcept { return *running_; }
   modelled& begin_thread(void* (*entry)(void*), void* argument);
   static void run_thread() noexcept;
   void end_thread() noexcept;
@@ -135,12 +134,13 @@ class explorer final : private chooser {
   void note_change() noexcept { ++changes_, idle_rounds_ = 0; }
   unsigned choose(question what, unsigned alternatives) override;
   bool only_newest() override;
-  location& usable(void const* at, std::uint64_t initial);
+  location& usable(void const* at, std::size_t bytes);
   vector_clock& bucket(void const* word);
   std::string deadlock() const;
   void trace(char const* what, void const* at, std::uint64_t value, char const* order, where const& w);
   std::string name_of(void const* at);
 
+  static explorer the_one_;
   static inline bool watching_ = false;
 
   memory memory_{*this};
@@ -148,6 +148,7 @@ class explorer final : private chooser {
   std::vector<std::unique_ptr<modelled>> threads_;  // kept for the next execution
   unsigned count_ = 0;                              // of threads in this execution
   unsigned current_ = 0;
+  modelled* running_ = nullptr;
   fiber root_{fiber::original{}};
   body model_ = nullptr;
   result result_;

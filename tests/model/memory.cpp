@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 #include <model/memory.hpp>
 
 namespace weft_model {
@@ -32,6 +33,7 @@ std::uint64_t changed(change how, std::uint64_t from, std::uint64_t operand, std
 
 void memory::begin_execution() noexcept {
   ++execution_;
+  known_ = 0;
   locations_.clear();
   stores_.clear();
   touches_.clear();
@@ -44,43 +46,52 @@ void memory::begin_execution() noexcept {
 
 memory::entry& memory::slot(void const* address) noexcept {
   auto const key = reinterpret_cast<std::uintptr_t>(address);
-  auto i = static_cast<std::size_t>((key * 0x9E3779B97F4A7C15u) >> 40) % table_size;
+  // Neighbours stay neighbours.
+  auto i = static_cast<std::size_t>((key >> 3) + (((key >> 12) * 0x9E3779B97F4A7C15u) >> 40)) % table_size;
   while (table_[i].execution == execution_ && table_[i].address != address) i = (i + 1) % table_size;
   return table_[i];
 }
 
-location& memory::make(void const* address, std::uint64_t initial, unsigned thread, std::uint32_t time) {
-  if (locations_.used() > table_size / 2) who_.wrong("more atomic objects than the checker has room for", address);
+memory::entry& memory::know(void const* address, std::uint64_t value, unsigned thread, std::uint32_t time) {
   entry& e = slot(address);
+  if (e.execution != execution_ && ++known_ > table_size / 2)
+    who_.wrong("more atomic objects than the checker has room for", nullptr);
+  e = {address, execution_, time, value, nullptr, static_cast<std::uint8_t>(thread), true};
+  return e;
+}
+
+location& memory::make(entry& e) {
   location& l = locations_.next();
-  e = {address, execution_, &l};
-  l.address = address;
+  e.what = &l;
+  l.address = e.address;
   l.number = static_cast<std::uint32_t>(locations_.used());
-  l.alive = true;
-  l.born_by = thread;
-  l.born_at = time;
+  l.alive = e.alive;
+  l.born_by = e.born_by;
+  l.born_at = e.born_at;
+  l.users = 1u << e.born_by;
   l.order.clear();
   l.by.fill(nullptr);
   l.last.fill(0);
   l.seq_cst.clear();
+  l.newest_seq_cst = nullptr;
   stored& s = place(l, 0);
-  s.value = initial;
-  s.thread = thread;
-  s.time = time;
+  s.value = e.value;
+  s.thread = e.born_by;
+  s.time = e.born_at;
   touched& first = touches_.next();
-  first = {time, &s, nullptr};
-  l.by[thread] = &first;
+  first = {e.born_at, &s, nullptr};
+  l.by[e.born_by] = &first;
   return l;
 }
 
-location& memory::at(void const* address, std::uint64_t initial) {
-  entry const& e = slot(address);
-  if (e.execution == execution_ && e.address == address) return *e.what;
-  return make(address, initial, 0, 0);
+location& memory::at(void const* address, std::size_t bytes) {
+  entry& e = slot(address);
+  if (e.execution == execution_ && e.address == address) return e.what ? *e.what : make(e);
+  return make(know(address, standing_at(address, bytes), 0, 0));
 }
 
-location& memory::use(memory_view& t, void const* address, std::uint64_t initial) {
-  location& l = at(address, initial);
+location& memory::use(memory_view& t, void const* address, std::size_t bytes) {
+  location& l = at(address, bytes);
   if (!l.alive) who_.wrong("an atomic object is used after its destructor", address);
   if (!t.now.happened.covers(l.born_by, l.born_at))
     who_.wrong("an atomic object is used, and its construction does not happen before", address);
@@ -88,14 +99,23 @@ location& memory::use(memory_view& t, void const* address, std::uint64_t initial
 }
 
 void memory::construct(memory_view& t, void const* address, std::uint64_t value) {
-  make(address, value, t.id, t.now.happened.of(t.id));
+  know(address, value, t.id, t.now.happened.of(t.id));
 }
 
 void memory::destroy(memory_view& t, void const* address) {
-  entry const& e = slot(address);
+  entry& e = slot(address);
   if (e.execution != execution_ || e.address != address) return;
+  if (!e.what) {
+    if (!e.alive) who_.wrong("an atomic object is destroyed twice", address);
+    if (!t.now.happened.covers(e.born_by, e.born_at))
+      who_.wrong("an atomic object is destroyed, and its construction does not happen before", address);
+    e.alive = false;
+    return;
+  }
   location& l = *e.what;
   if (!l.alive) who_.wrong("an atomic object is destroyed twice", address);
+  if (!t.now.happened.covers(l.born_by, l.born_at))
+    who_.wrong("an atomic object is destroyed, and its construction does not happen before", address);
   for (unsigned u = 0; u != most_threads; ++u)
     if (!t.now.happened.covers(u, l.last[u]))
       who_.wrong("an atomic object is destroyed, and another thread's use of it does not happen before", address);
@@ -105,8 +125,11 @@ void memory::destroy(memory_view& t, void const* address) {
 // ── what may be read, and where a store may stand ──
 
 std::uint32_t memory::floor(memory_view const& t, location const& l, bool seq_cst) const noexcept {
+  auto const newest = static_cast<std::uint32_t>(l.order.size()) - 1;
+  if (auto const* const own = l.by[t.id]; newest == 0 || (own && own->which->position == newest)) return newest;
   std::uint32_t lowest = 0;
-  for (unsigned u = 0; u != most_threads; ++u) {
+  for (auto users = l.users; users != 0; users &= users - 1) {
+    auto const u = static_cast<unsigned>(std::countr_zero(users));
     for (touched const* a = l.by[u]; a; a = a->before) {
       if (!t.now.seen.covers(u, a->time) && !(seq_cst && fences_ && fence_view_.covers(u, a->time))) continue;
       lowest = std::max(lowest, a->which->position);
@@ -126,6 +149,7 @@ void memory::touch(memory_view& t, location& l, stored& s) {
   touched& a = touches_.next();
   a = {time, &s, l.by[t.id]};
   l.by[t.id] = &a;
+  l.users |= 1u << t.id;
 }
 
 stored& memory::place(location& l, std::uint32_t position) {
@@ -133,6 +157,11 @@ stored& memory::place(location& l, std::uint32_t position) {
   s.position = position;
   s.continued = false;
   s.handed.empty = true;
+  if (position == l.order.size()) {
+    l.order.push_back(&s);
+    last_age_ = 0;
+    return s;
+  }
   l.order.insert(l.order.begin() + position, &s);
   for (auto i = position + 1; i < l.order.size(); ++i) l.order[i]->position = i;
   last_age_ = static_cast<unsigned>(l.order.size()) - 1 - position;
@@ -148,7 +177,8 @@ bool memory::has_order(memory_view const& t, location const& l, std::uint32_t po
   auto const behind = [&](seq_cst_event const& e) {
     return writes ? e.at->position >= position : e.at->position > position;
   };
-  if (std::none_of(l.seq_cst.begin(), l.seq_cst.end(), [&](auto const* e) { return behind(*e); })) return true;
+  if (auto const* const n = l.newest_seq_cst; !n || (writes ? n->position < position : n->position <= position))
+    return true;
   vector_clock before = t.now.strong;
   if (read && !read->empty) before.join(read->strong_from_seq_cst);
   auto const stands_before = [&](seq_cst_event const& e) {
@@ -186,15 +216,16 @@ void memory::note_seq_cst(memory_view& t, location& l, stored& s, bool writes) {
   e = {t.id, index, ++stamp_, &l, &s, writes, t.now.strong, 0};
   events_of_[t.id].push_back(&e);
   l.seq_cst.push_back(&e);
+  if (!l.newest_seq_cst || s.position > l.newest_seq_cst->position) l.newest_seq_cst = &s;
   t.now.strong.set(t.id, index + 1);
 }
 
 // ── the operations ──
 
-void memory::take(memory_view& t, message const& m, std::memory_order order) {
-  if (m.empty) return;
-  if (acquires(order)) t.now.join(m.all);
-  else t.relaxed_reads.join(m);
+void memory::take(memory_view& t, stored const& s, std::memory_order order) {
+  if (s.handed.empty) return;
+  if (acquires(order)) t.now.join(s.handed.all);
+  else if (t.relaxed_reads.empty() || t.relaxed_reads.back() != &s) t.relaxed_reads.push_back(&s);
 }
 
 void memory::read(memory_view& t, location& l, stored& s, std::memory_order order) {
@@ -204,7 +235,7 @@ void memory::read(memory_view& t, location& l, stored& s, std::memory_order orde
     if (!s.handed.empty) t.now.strong.join(s.handed.strong_from_seq_cst);
     note_seq_cst(t, l, s, false);
   }
-  take(t, s.handed, order);
+  take(t, s, order);
 }
 
 void memory::write(memory_view& t, location& l, stored& s, std::memory_order order, stored const* continues) {
@@ -289,7 +320,7 @@ void memory::update(memory_view& t, location& l, stored& from, std::uint64_t val
   if (is_seq_cst(order) && !from.handed.empty) t.now.strong.join(from.handed.strong_from_seq_cst);
   // What it read synchronises with it first: its own release hands that on.
   auto const strong = t.now.strong;
-  take(t, from.handed, order);
+  take(t, from, order);
   auto const strong_after = t.now.strong;
   t.now.strong = strong;  // what it has acquired is strong for what comes behind it alone
   from.continued = true;
@@ -303,7 +334,8 @@ bool memory::compare_exchange(memory_view& t, location& l, std::uint64_t& expect
                               std::memory_order success, std::memory_order failure) {
   advance(t);
   auto const newest = static_cast<std::uint32_t>(l.order.size()) - 1;
-  auto const lowest = std::min(floor(t, l, is_seq_cst(success)), floor(t, l, is_seq_cst(failure)));
+  auto const strict = floor(t, l, true);
+  auto const lowest = is_seq_cst(success) && is_seq_cst(failure) ? strict : floor(t, l, false);
   candidates_.clear();
   bool const old_too = !who_.only_newest();
   for (auto p = newest + 1; p-- > lowest && candidates_.size() < most_candidates;) {
@@ -312,9 +344,9 @@ bool memory::compare_exchange(memory_view& t, location& l, std::uint64_t& expect
     bool possible = p == newest;
     if (equal) {
       possible = !from->continued && (possible || !is_seq_cst(success) ||
-                                      (p >= floor(t, l, true) && has_order(t, l, p + 1, true, &from->handed)));
+                                      (p >= strict && has_order(t, l, p + 1, true, &from->handed)));
     } else if (is_seq_cst(failure)) {
-      possible = possible || (p >= floor(t, l, true) && has_order(t, l, p, false, &from->handed));
+      possible = possible || (p >= strict && has_order(t, l, p, false, &from->handed));
     } else {
       possible = true;
     }
@@ -338,10 +370,9 @@ bool memory::compare_exchange(memory_view& t, location& l, std::uint64_t& expect
 
 void memory::fence(memory_view& t, std::memory_order order) {
   advance(t);
-  if (acquires(order) && !t.relaxed_reads.empty) {
-    t.now.join(t.relaxed_reads.all);
-    t.relaxed_reads.empty = true;
-    t.relaxed_reads.all = {};
+  if (acquires(order)) {
+    for (stored const* const s : t.relaxed_reads) t.now.join(s->handed.all);
+    t.relaxed_reads.clear();
   }
   if (is_seq_cst(order)) {
     fences_ = true;

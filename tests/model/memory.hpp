@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <model/clocks.hpp>
 #include <model/policy.hpp>
@@ -65,10 +66,12 @@ struct location {
   bool alive = true;
   unsigned born_by = 0;
   std::uint32_t born_at = 0;
+  unsigned users = 0;  // a bit for each thread in by
   std::vector<stored*> order;
   std::array<touched*, most_threads> by{};
   std::array<std::uint32_t, most_threads> last{};  // each thread's last operation on it
   std::vector<seq_cst_event*> seq_cst;
+  stored* newest_seq_cst = nullptr;  // the last in modification order that one of them has written or read
 };
 
 /// The memory's part of a modelled thread.
@@ -77,7 +80,14 @@ struct memory_view {
   knowledge now;
   knowledge at_release_fence;
   bool fenced = false;
-  message relaxed_reads;  // for the next acquire fence
+  std::vector<stored const*> relaxed_reads;  // for the next acquire fence
+
+  void begin(unsigned thread) noexcept {
+    id = thread;
+    now = {};
+    fenced = false;
+    relaxed_reads.clear();
+  }
 };
 
 /// What is chosen at a step. The first alternative is always the plain one: go on, read the newest, append.
@@ -113,9 +123,15 @@ class memory {
   void fence(memory_view& t, std::memory_order order);
 
   /// The object at the address; made known if it is not.
-  location& at(void const* address, std::uint64_t initial);
+  location& at(void const* address, std::size_t bytes);
   /// As at, and wrong unless it is alive and its construction happens before.
-  location& use(memory_view& t, void const* address, std::uint64_t initial);
+  location& use(memory_view& t, void const* address, std::size_t bytes);
+  /// What was there before the execution, or was put there by a constructor.
+  [[nodiscard]] static std::uint64_t standing_at(void const* address, std::size_t bytes) noexcept {
+    std::uint64_t value = 0;
+    std::memcpy(&value, address, bytes);
+    return value;
+  }
 
   /// Between steps of one thread, so that what it hands on tells plain accesses before from those behind.
   static void advance(memory_view& t) noexcept {
@@ -132,7 +148,11 @@ class memory {
   struct entry {
     void const* address = nullptr;
     std::uint32_t execution = 0;
-    location* what = nullptr;
+    std::uint32_t born_at = 0;
+    std::uint64_t value = 0;   // at first
+    location* what = nullptr;  // made when it is first used: most objects of a large array never are
+    std::uint8_t born_by = 0;
+    bool alive = true;
   };
   static constexpr std::size_t table_size = std::size_t{1} << 14;
 
@@ -140,26 +160,30 @@ class memory {
   class recycled {  // objects that are used again in the next execution
    public:
     T& next() {
-      if (used_ == all_.size()) all_.push_back(std::make_unique<T>());
-      return *all_[used_++];
+      if (used_ == all_.size() * together) all_.push_back(std::make_unique<T[]>(together));
+      T& t = all_[used_ / together][used_ % together];
+      ++used_;
+      return t;
     }
     void clear() noexcept { used_ = 0; }
     [[nodiscard]] std::size_t used() const noexcept { return used_; }
 
    private:
-    std::vector<std::unique_ptr<T>> all_;
+    static constexpr std::size_t together = 64;
+    std::vector<std::unique_ptr<T[]>> all_;
     std::size_t used_ = 0;
   };
 
   entry& slot(void const* address) noexcept;
-  location& make(void const* address, std::uint64_t initial, unsigned thread, std::uint32_t time);
+  entry& know(void const* address, std::uint64_t value, unsigned thread, std::uint32_t time);
+  location& make(entry& e);
   [[nodiscard]] std::uint32_t floor(memory_view const& t, location const& l, bool seq_cst) const noexcept;
   void touch(memory_view& t, location& l, stored& s);
   stored& place(location& l, std::uint32_t position);
   void read(memory_view& t, location& l, stored& s, std::memory_order order);
   void update(memory_view& t, location& l, stored& from, std::uint64_t value, std::memory_order order);
   void write(memory_view& t, location& l, stored& s, std::memory_order order, stored const* continues);
-  void take(memory_view& t, message const& m, std::memory_order order);
+  void take(memory_view& t, stored const& s, std::memory_order order);
   void note_seq_cst(memory_view& t, location& l, stored& s, bool writes);
   // Is there an S with a new operation of t on l: a load of the store at `position`, or a store put there?
   [[nodiscard]] bool has_order(memory_view const& t, location const& l, std::uint32_t position, bool writes,
@@ -171,6 +195,7 @@ class memory {
   bool fences_ = false;
   vector_clock fence_view_;
   std::vector<entry> table_ = std::vector<entry>(table_size);
+  std::size_t known_ = 0;
   recycled<location> locations_;
   recycled<stored> stores_;
   recycled<touched> touches_;

@@ -166,7 +166,7 @@ struct futex_lock {
     if (word.compare_exchange_strong(free, 1, memory_order_acquire)) return;
     unsigned const mark = M == futex_mistake::sleeps_as_held ? 1 : 2;
     while (word.exchange(mark, memory_order_acquire) != 0)
-      weft_model::futex_wait(&word, word.made_with(), mark, never, where::current());
+      weft_model::futex_wait(&word, mark, never, where::current());
   }
   void unlock(unsigned) {
     if (word.exchange(0, memory_order_release) == 2 && M != futex_mistake::wakes_nobody)
@@ -195,7 +195,7 @@ void event_counted() {
         if (M != sleep_mistake::no_second_look && condition.load(memory_order_seq_cst) == 1) return;
         if (M == sleep_mistake::epoch_read_late) key = epoch.load(memory_order_seq_cst);
         while (epoch.load(memory_order_acquire) == key)
-          weft_model::futex_wait(&epoch, epoch.made_with(), key, never, where::current());
+          weft_model::futex_wait(&epoch, key, never, where::current());
         expect(condition.load(memory_order_relaxed) == 1, "who is woken finds the condition true");
       },
       [&] {

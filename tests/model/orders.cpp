@@ -54,10 +54,7 @@ std::vector<std::memory_order> weaker(operation what, std::memory_order order) {
   return {};
 }
 
-order_table& order_table::the() noexcept {
-  static order_table t;
-  return t;
-}
+order_table order_table::the_one_;
 
 std::vector<order_site> order_table::take() {
   std::sort(seen_.begin(), seen_.end());

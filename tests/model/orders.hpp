@@ -31,7 +31,7 @@ struct order_site {
 /// One at a time; the explorer passes every order through it.
 class order_table {
  public:
-  static order_table& the() noexcept;
+  static order_table& the() noexcept { return the_one_; }
 
   /// Notes each order from here on, or no longer.
   void collect(bool on) noexcept { collecting_ = on, busy_ = on || weakened_; }
@@ -47,6 +47,8 @@ class order_table {
 
  private:
   std::memory_order look(operation what, std::memory_order order, where const& w);
+
+  static order_table the_one_;
 
   bool busy_ = false, collecting_ = false, weakened_ = false;
   std::vector<order_site> seen_;

@@ -26,34 +26,37 @@ struct record {
 
 /// Eight bytes of memory.
 struct granule {
-  std::uintptr_t address = 0;
-  std::uint32_t execution = 0;
+  std::array<record, 6> records;
   std::uint8_t count = 0;
   bool is_freed = false, is_apart = false;
-  std::array<record, 6> records;
 };
 
+// Which eight bytes, in which execution: keys beside keys, and neighbours in memory are neighbours here.
 constexpr std::size_t table_size = std::size_t{1} << 16;
-std::vector<granule> table(table_size);
-std::uint32_t the_execution = 0;
+constexpr unsigned address_bits = 45;  // of 48, eight bytes each
+constexpr std::uint64_t last_execution = (std::uint64_t{1} << (64 - address_bits)) - 1;
+std::vector<std::uint64_t> keys(table_size);
+std::vector<granule> granules(table_size);
+std::uint64_t the_execution = 0;
 std::size_t used = 0;
 
-granule* find(std::uintptr_t address) noexcept {
-  auto i = static_cast<std::size_t>((address * 0x9E3779B97F4A7C15u) >> 36) % table_size;
-  while (table[i].execution == the_execution) {
-    if (table[i].address == address) return &table[i];
-    i = (i + 1) % table_size;
-  }
-  return &table[i];
+std::uint64_t key_of(std::uintptr_t address) noexcept { return address >> 3 | the_execution << address_bits; }
+
+// Where it is, or a free place.
+std::size_t find(std::uintptr_t address) noexcept {
+  auto const key = key_of(address);
+  auto i = static_cast<std::size_t>((address >> 3) + (((address >> 12) * 0x9E3779B97F4A7C15u) >> 45 << 3)) % table_size;
+  while (keys[i] != key && keys[i] >> address_bits == the_execution) i = (i + 1) % table_size;
+  return i;
 }
 
 granule& known(std::uintptr_t address) noexcept {
-  granule& g = *find(address);
-  if (g.execution != the_execution) {
+  auto const i = find(address);
+  granule& g = granules[i];
+  if (auto const key = key_of(address); keys[i] != key) {
     if (++used > table_size / 2)
       explorer::the().wrong("a model touches more memory than the checker has room for", nullptr);
-    g.address = address;
-    g.execution = the_execution;
+    keys[i] = key;
     g.count = 0;
     g.is_freed = g.is_apart = false;
   }
@@ -82,6 +85,10 @@ void touch(granule& g, std::uint8_t bytes, std::uint8_t kind, void const* code) 
   memory_view const& t = explorer::the().view();
   auto const self = static_cast<std::uint8_t>(t.id);
   auto const now = t.now.happened.of(t.id);
+  if (g.count != 0) {
+    record const& r = g.records[g.count - 1u];  // the same again
+    if (r.thread == self && r.time == now && r.bytes == bytes && r.kind >= kind) return;
+  }
   std::uint8_t kept = 0;
   bool noted = false;
   for (std::uint8_t i = 0; i != g.count; ++i) {
@@ -173,6 +180,10 @@ void give_back(void* p) noexcept {
 namespace plain_memory {
 
 void begin_execution() noexcept {
+  if (the_execution == last_execution) {
+    std::fill(keys.begin(), keys.end(), 0);
+    the_execution = 0;
+  }
   ++the_execution;
   used = 0;
 }
@@ -193,8 +204,8 @@ std::string end_execution() {
 
 bool freed(void const* at) noexcept {
   auto const address = reinterpret_cast<std::uintptr_t>(at) / 8 * 8;
-  granule const& g = *find(address);
-  return g.execution == the_execution && g.is_freed;
+  auto const i = find(address);
+  return keys[i] == key_of(address) && granules[i].is_freed;
 }
 
 }  // namespace plain_memory

@@ -20,14 +20,14 @@ enum class change { exchange, add, subtract, bit_or, bit_and, bit_xor };
 
 void construct(void const* at, std::uint64_t value) noexcept;
 void destroy(void const* at) noexcept;
-/// `initial` is what stands at the address, for an object whose constructor did not run under the checker: zero pages, globals.
-std::uint64_t load(void const* at, std::uint64_t initial, std::memory_order order, where const& w) noexcept;
-void store(void const* at, std::uint64_t initial, std::uint64_t value, std::memory_order order,
+/// Of so many bytes. What stands at the address counts for an object whose constructor did not run under the checker: zero pages, globals.
+std::uint64_t load(void const* at, std::size_t bytes, std::memory_order order, where const& w) noexcept;
+void store(void const* at, std::size_t bytes, std::uint64_t value, std::memory_order order,
            where const& w) noexcept;
-std::uint64_t read_modify_write(void const* at, std::uint64_t initial, change how, std::uint64_t operand,
-                                std::size_t bytes, std::memory_order order, where const& w) noexcept;
+std::uint64_t read_modify_write(void const* at, std::size_t bytes, change how, std::uint64_t operand,
+                                std::memory_order order, where const& w) noexcept;
 enum class strength { weak, strong };
-bool compare_exchange(void const* at, std::uint64_t initial, std::uint64_t& expected, std::uint64_t value, strength s,
+bool compare_exchange(void const* at, std::size_t bytes, std::uint64_t& expected, std::uint64_t value, strength s,
                       std::memory_order success, std::memory_order failure, where const& w) noexcept;
 void fence(std::memory_order order, where const& w = where::current()) noexcept;
 
@@ -37,8 +37,7 @@ std::uintptr_t this_thread() noexcept;
 
 inline constexpr std::int64_t never = INT64_MAX;
 [[nodiscard]] std::int64_t now() noexcept;
-void futex_wait(void const* word, std::uint64_t initial, std::uint32_t expected, std::int64_t deadline,
-                where const& w) noexcept;
+void futex_wait(void const* word, std::uint32_t expected, std::int64_t deadline, where const& w) noexcept;
 void futex_wake(void const* word, int count, where const& w) noexcept;
 
 /// Starts a modelled thread that calls entry(argument). Zero: there is no room for another.
@@ -81,10 +80,10 @@ class atomic {
   atomic& operator=(atomic const&) = delete;
 
   T load(std::memory_order order = std::memory_order_seq_cst, where const& w = where::current()) const noexcept {
-    return value(weft_model::load(this, bits(initial_), order, w));
+    return value(weft_model::load(this, sizeof(T), order, w));
   }
   void store(T v, std::memory_order order = std::memory_order_seq_cst, where const& w = where::current()) noexcept {
-    weft_model::store(this, bits(initial_), bits(v), order, w);
+    weft_model::store(this, sizeof(T), bits(v), order, w);
   }
   T exchange(T v, std::memory_order order = std::memory_order_seq_cst, where const& w = where::current()) noexcept {
     return update(change::exchange, bits(v), order, w);
@@ -124,9 +123,6 @@ class atomic {
     return compare(strength::weak, expected, v, order, of_failure(order), w);
   }
 
-  /// What stands at its address: for the futex.
-  [[nodiscard]] std::uint64_t made_with() const noexcept { return bits(initial_); }
-
  private:
   static std::uint64_t bits(T v) noexcept {
     std::uint64_t b = 0;
@@ -148,12 +144,12 @@ class atomic {
     else return bits(v);
   }
   T update(change how, std::uint64_t operand, std::memory_order order, where const& w) noexcept {
-    return value(read_modify_write(this, bits(initial_), how, operand, sizeof(T), order, w));
+    return value(read_modify_write(this, sizeof(T), how, operand, order, w));
   }
   bool compare(strength s, T& expected, T v, std::memory_order success, std::memory_order failure,
                where const& w) noexcept {
     auto e = bits(expected);
-    bool const done = compare_exchange(this, bits(initial_), e, bits(v), s, success, failure, w);
+    bool const done = compare_exchange(this, sizeof(T), e, bits(v), s, success, failure, w);
     if (!done) expected = value(e);
     return done;
   }

@@ -29,7 +29,7 @@ template <class Word>
 void futex_wait(Word& word, std::uint32_t expected, clock::time_point deadline = clock::time_point::max(),
                 weft_model::where const& where = weft_model::where::current()) noexcept {
   auto const until = deadline == clock::time_point::max() ? weft_model::never : deadline.time_since_epoch().count();
-  weft_model::futex_wait(&word, word.made_with(), expected, until, where);
+  weft_model::futex_wait(&word, expected, until, where);
 }
 
 template <class Word>

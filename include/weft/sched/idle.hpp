@@ -43,7 +43,7 @@ namespace weft::detail {
 /// Any thread.
 class idle_set : pinned {
  public:
-  static constexpr unsigned capacity = modelled ? 64 : 1024;  // of each field of word_, too: a thread is counted once
+  static constexpr unsigned capacity = modelled ? 8 : 1024;  // of each field of word_, too: a thread is counted once
   static constexpr int nobody = -1, somebody_seated = -2;
   static constexpr unsigned seats = 2;  // a leader and a standby
 
@@ -225,8 +225,8 @@ class idle_set : pinned {
   }
 
   alignas(cache_line) mutable atomic<std::uint64_t> word_{0};
-  alignas(cache_line) std::array<atomic<std::uint64_t>, capacity / 64> claimable_{};
-  alignas(cache_line) std::array<atomic<std::uint64_t>, capacity / 64> asleep_{};
+  alignas(cache_line) std::array<atomic<std::uint64_t>, (capacity + 63) / 64> claimable_{};
+  alignas(cache_line) std::array<atomic<std::uint64_t>, (capacity + 63) / 64> asleep_{};
 };
 
 }  // namespace weft::detail

@@ -86,7 +86,7 @@ enum class lending : std::uint8_t { none, computing, waiting };
 class worker : pinned {
  public:
   static constexpr std::size_t deque_capacity = small_capacities ? 1024 : std::size_t{1} << 20;
-  static constexpr std::size_t ring_capacity = small_capacities ? 16 : 256;
+  static constexpr std::size_t ring_capacity = modelled ? 4 : small_capacities ? 16 : 256;
   static constexpr unsigned transfers_at_most = 24;  // nested transfers on one stack, where they are not tail calls
 
   worker(scheduler& home_scheduler, unsigned own_index, block_depot& depot)
