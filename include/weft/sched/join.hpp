@@ -196,7 +196,7 @@ inline bool forked::help(worker& self, holder who) noexcept {
     s = state_.fetch_or(waiting_bit, memory_order_acq_rel);  // release: E3. acquire: E2.
     self.joins_parked.add();
     if (!(s & (done | returned))) {
-      block_worker(self, [&](clock::time_point deadline) {
+      block_in_join(self, [&](clock::time_point deadline) {
         self.sleep.park(deadline);
         s = state_.load(memory_order_acquire);  // acquire: E2.
         return (s & (done | returned)) != 0;

@@ -33,13 +33,22 @@ void run_nested(worker& self, F&& f) noexcept {
   self.victim = outer_victim;
 }
 
-/// Blocks the thread until wait_until(deadline) says true, with the worker's place given to a spare meanwhile.
+/// Blocks the thread until wait_until(deadline) says true, with the worker's place given to a spare meanwhile. In a join: for a part that
+/// somebody has begun.
 template <class WaitUntil>
-void block_worker(worker& self, WaitUntil&& wait_until) noexcept {
+void block_in_join(worker& self, WaitUntil&& wait_until) noexcept {
   scheduler& home = self.home;
   home.begin_blocking(self);
   while (!wait_until(home.blocked_until())) home.try_again_for_spare(self);
   home.end_blocking(self);
+}
+
+/// The same, for anything: it may be for a part that nobody has begun, so spares take those, too.
+template <class WaitUntil>
+void block_worker(worker& self, WaitUntil&& wait_until) noexcept {
+  self.home.begin_need();
+  block_in_join(self, wait_until);
+  self.home.end_need();
 }
 
 }  // namespace weft::detail

@@ -79,7 +79,7 @@ class open_join : pinned {
       } while (!patience.over());
     }
     if (!all) {
-      block_worker(self, [&](clock::time_point deadline) {
+      block_in_join(self, [&](clock::time_point deadline) {
         self.sleep.park(deadline);
         return ended();
       });

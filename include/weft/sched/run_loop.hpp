@@ -60,7 +60,7 @@ inline void scheduler::submit_woken(ready_job* j) noexcept {
 // Would somebody take a job, or would a spare, in the place of one who is blocked? seq_cst: begin_blocking.
 // One alone who is idle while loops have lent their places is there for what comes from outside: see stands_by.
 inline bool scheduler::work_is_missed() const noexcept {
-  auto const most = loops_lent_.load(memory_order_seq_cst) == 0 ? 0u : 1u;  // E of stands_by.
+  auto const most = spares_stand_by() ? 1u : 0u;
   return idle.hungry_beyond(most) ||
          (surplus_.load(memory_order_seq_cst) < 0 && !spare_failed_.load(memory_order_relaxed));
 }
@@ -213,11 +213,15 @@ inline job* scheduler::take_woken_of_others(worker& self, unsigned start) noexce
 }
 
 // A spare that stands for a loop adds nothing by computing a part of one: the loop goes on and has its core. It waits for what comes
-// from outside, which would find it inside the loop instead. That is for one: of two who are idle, the other may help.
-//   E  seq_cst, all: the spare counts itself idle, then looks at loops_lent_ and for others who are idle, then at the work; who changes
-//      either looks for sleepers after that. So one of the two sees the other, and a spare that stands by no longer is woken.
+// from outside, which would find it inside the loop instead. That is for one: of two who are idle, the other may help. And not while
+// somebody is blocked for what a part may have to bring: the loop itself, perhaps, which does not go on then.
+//   E  seq_cst, all: the spare counts itself idle, then looks at loops_lent_ and in_need_ and for others who are idle, then at the work; who
+//      changes one of them looks for sleepers after that. So one of the two sees the other, and a spare that stands by no longer is woken.
 inline bool scheduler::stands_by(worker const& self) const noexcept {
-  return self.kind == worker_kind::spare && loops_lent_.load(memory_order_seq_cst) != 0 && idle.idle() <= 1;
+  return self.kind == worker_kind::spare && spares_stand_by() && idle.idle() <= 1;
+}
+inline bool scheduler::spares_stand_by() const noexcept {
+  return loops_lent_.load(memory_order_seq_cst) != 0 && in_need_.load(memory_order_seq_cst) == 0;  // E of stands_by.
 }
 
 // Jobs of others: ready ones, then the oldest of a deque, then the one just woken, which its waker would run soon. Not for a spare,

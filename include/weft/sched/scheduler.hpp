@@ -116,6 +116,10 @@ class scheduler : pinned {
   void end_lending(worker& self) noexcept;
   /// Has a loop on `self` lent its place? Then it computes now, whatever has been thought of it.
   [[nodiscard]] bool lends_and_computes(worker& self) noexcept;
+  /// Somebody blocks for what a part of a loop may have to bring: no spare stands by until the end of that. Before begin_blocking, which
+  /// looks for somebody to take what is there.
+  void begin_need() noexcept { in_need_.fetch_add(1, memory_order_seq_cst); }  // E of stands_by.
+  void end_need() noexcept { in_need_.fetch_sub(1, memory_order_relaxed); }
 
   /// Are there ready jobs while nobody searches or sleeps who could take them?
   [[nodiscard]] bool ready_jobs_wait() const noexcept;
@@ -223,6 +227,7 @@ class scheduler : pinned {
   [[nodiscard]] bool work_visible() const noexcept;
   [[nodiscard]] bool work_visible_to(worker const& self) const noexcept;
   [[nodiscard]] bool stands_by(worker const& self) const noexcept;
+  [[nodiscard]] bool spares_stand_by() const noexcept;
   [[nodiscard]] bool work_is_missed() const noexcept;
   void inject(ready_job* j) noexcept;
   void wake(int index) noexcept;
@@ -274,6 +279,7 @@ class scheduler : pinned {
   atomic<bool> spare_failed_{false};                     // no thread could be had for the last spare
   atomic<clock::duration::rep> spare_retry_{0};          // since the clock's epoch: none is asked for before
   atomic<unsigned> loops_lent_{0};                       // places lent by loops that compute (see overdue.hpp)
+  atomic<unsigned> in_need_{0};                          // who are blocked, but for those in joins
   std::vector<worker*> reserve_;                         // guarded by threads_lock_: spares that nobody needs now
   std::vector<worker*> threadless_;                      // guarded by threads_lock_: spares that could not be started
   std::vector<std::unique_ptr<worker_thread>> threads_;  // guarded by threads_lock_

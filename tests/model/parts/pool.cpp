@@ -2,6 +2,7 @@
 #include <weft/coro/run.hpp>
 #include <weft/future/future.hpp>
 #include <weft/future/spawn.hpp>
+#include <weft/parallel/fork_join.hpp>
 
 #include <model/model.hpp>
 #include <model/parts/pool.hpp>
@@ -12,6 +13,7 @@ namespace {
 using weft::detail::atomic;
 using weft::detail::memory_order_acq_rel;
 using weft::detail::memory_order_acquire;
+using weft::detail::memory_order_release;
 using weft::detail::relax;
 using weft_model::expect;
 using weft_model::small_pool;
@@ -79,6 +81,140 @@ void root_in_root() {
   expect(a == 1, "it has run once");
 }
 weft_model::part const p5("pool: a worker waits for another pool", root_in_root, {1, 0});
+
+/// As between two chunks of a loop that finds ready jobs waiting: see overdue_watch.
+class lent_place {
+ public:
+  lent_place() : self_(*weft::detail::current_worker()) {
+    expect(self_.home.begin_lending(self_), "there is a place to lend");
+  }
+  ~lent_place() {
+    if (lent_) end_lending();
+  }
+  void end_lending() { lent_ = false, self_.home.end_lending(self_); }
+
+ private:
+  weft::detail::worker& self_;
+  bool lent_ = true;
+};
+
+// The left half waits until the right has begun, so somebody else must take that.
+template <class F>
+void forks(F&& before_it_waits) {
+  atomic<bool> begun{false};
+  weft::fork_join(
+      [&] {
+        before_it_waits();
+        while (!begun.load(memory_order_acquire)) {
+          auto& self = *weft::detail::current_worker();
+          self.home.share(self);
+          relax();
+        }
+      },
+      [&] { begun.store(true, memory_order_release); });
+}
+
+// The only worker is in a loop and has lent its place: the spare stands by, and answers.
+void spare_answers() {
+  small_pool p(1);
+  atomic<int> begun{0};
+  together(
+      [&] {
+        p.run([&] {
+          lent_place const lent;
+          begun.store(1, memory_order_release);
+          while (begun.load(memory_order_acquire) != 2) relax();
+        });
+      },
+      [&] {
+        while (begun.load(memory_order_acquire) != 1) relax();
+        p.run([&] { begun.store(2, memory_order_release); });
+      });
+}
+weft_model::part const s1("pool: a spare stands by and answers", spare_answers, {1, 0});
+
+// It takes no part of a loop while it stands by; when the lending ends, it does.
+void spare_stands_by_no_longer() {
+  small_pool p(1);
+  p.run([&] {
+    lent_place lent;
+    forks([&] { lent.end_lending(); });
+  });
+}
+weft_model::part const s2("pool: a spare stands by no longer", spare_stands_by_no_longer, {1, 0});
+
+// The part of a loop that has lent its place blocks for something that another part does: then the spare is needed for that.
+void blocks_in_a_lent_place() {
+  small_pool p(1);
+  p.run([&] {
+    lent_place const lent;
+    weft::detail::one_end other;
+    weft::fork_join(
+        [&] {
+          weft::detail::block_worker(*weft::detail::current_worker(),
+                                     [&](weft::clock::time_point deadline) { return other.wait_until(deadline); });
+        },
+        [&] { other.signal(); });
+  });
+}
+weft_model::part const s3("pool: a part of a loop that has lent its place blocks", blocks_in_a_lent_place, {1, 0});
+
+// The loop goes on, and waits for a root whose left half blocks for its right half: of the spares, one is there for each of the two.
+void blocks_beside_a_lent_place() {
+  small_pool p(1);
+  atomic<int> begun{0};
+  together(
+      [&] {
+        p.run([&] {
+          lent_place const lent;
+          begun.store(1, memory_order_release);
+          while (begun.load(memory_order_acquire) != 2) relax();
+        });
+      },
+      [&] {
+        while (begun.load(memory_order_acquire) != 1) relax();
+        p.run([&] {
+          weft::detail::one_end other;
+          weft::fork_join(
+              [&] {
+                weft::detail::block_worker(*weft::detail::current_worker(), [&](weft::clock::time_point deadline) {
+                  return other.wait_until(deadline);
+                });
+              },
+              [&] { other.signal(); });
+        });
+        begun.store(2, memory_order_release);
+      });
+}
+weft_model::part const s6("pool: a root blocks beside a loop that has lent its place", blocks_beside_a_lent_place,
+                          {1, 0});
+
+// The same without a loop.
+void blocks() {
+  small_pool p(1);
+  p.run([&] {
+    weft::detail::one_end other;
+    weft::fork_join(
+        [&] {
+          weft::detail::block_worker(*weft::detail::current_worker(),
+                                     [&](weft::clock::time_point deadline) { return other.wait_until(deadline); });
+        },
+        [&] { other.signal(); });
+  });
+}
+weft_model::part const s5("pool: the left half blocks for the right", blocks, {1, 0});
+
+// A spare that is one too many goes to the reserve, and is called from there.
+void spare_comes_again() {
+  small_pool p(1);
+  small_pool q(1);
+  int a = 0;
+  p.run([&] {
+    for (int i = 0; i != 2; ++i) q.run([&] { ++a; });
+  });
+  expect(a == 2, "each has run once");
+}
+weft_model::part const s4("pool: a worker waits twice", spare_comes_again, {1, 0});
 
 void ended_meanwhile() {
   small_pool p(1);
