@@ -50,6 +50,7 @@ explorer::result const& explorer::run(body model, strategy& by, tracing::mode tr
   steps_ = in_a_row_ = idle_rounds_ = spurious_ = 0;
   changes_ = sleeps_ = 0;
   time_ = 1'000'000'000;
+  due_ = never;
   buckets_.clear();
   count_ = 0;
   current_ = 0;
@@ -189,6 +190,8 @@ unsigned explorer::pick() {
     }
     if (count == 0) {
       if (timed) {
+        if (!ready && first_deadline()->deadline > due_)
+          wrong("everybody sleeps past a time at which something is due");
         fire_deadline();
         continue;
       }
@@ -214,12 +217,17 @@ unsigned explorer::pick() {
   }
 }
 
-bool explorer::fire_deadline() {
+explorer::modelled* explorer::first_deadline() noexcept {
   modelled* first = nullptr;
   for (unsigned i = 0; i != count_; ++i) {
     modelled& t = *threads_[i];
     if (t.is == state::asleep && t.deadline != never && (!first || t.deadline < first->deadline)) first = &t;
   }
+  return first;
+}
+
+bool explorer::fire_deadline() {
+  modelled* const first = first_deadline();
   if (!first) return false;
   time_ = std::max(time_, first->deadline);
   first->is = state::ready;
@@ -284,8 +292,7 @@ location& explorer::usable(void const* at, std::size_t bytes) {
   return memory_.use(view(), at, bytes);
 }
 
-void explorer::store(void const* at, std::size_t bytes, std::uint64_t value, std::memory_order order,
-                     where const& w) {
+void explorer::store(void const* at, std::size_t bytes, std::uint64_t value, std::memory_order order, where const& w) {
   order = order_table::the().pass(operation::store, order, w);
   step();
   memory_.store(view(), usable(at, bytes), value, order);
@@ -348,8 +355,7 @@ vector_clock& explorer::bucket(void const* word) {
   return buckets_.emplace_back(word, vector_clock{}).second;
 }
 
-void explorer::futex_wait(void const* word, std::uint32_t expected, std::int64_t deadline,
-                          where const& w) {
+void explorer::futex_wait(void const* word, std::uint32_t expected, std::int64_t deadline, where const& w) {
   step();
   modelled& self = now_running();
   self.view.now.seen.join(bucket(word));
@@ -445,8 +451,7 @@ std::uint64_t load(void const* at, std::size_t bytes, std::memory_order order, w
   return the_explorer().load(at, bytes, order, w);
 }
 
-void store(void const* at, std::size_t bytes, std::uint64_t value, std::memory_order order,
-           where const& w) noexcept {
+void store(void const* at, std::size_t bytes, std::uint64_t value, std::memory_order order, where const& w) noexcept {
   explorer::working const on_behalf;
   the_explorer().store(at, bytes, value, order, w);
 }
@@ -511,6 +516,8 @@ void keep_apart(void** thread_local_variable) noexcept {
   explorer::working const on_behalf;
   the_explorer().keep_apart(thread_local_variable);
 }
+
+void due_by(std::int64_t time) noexcept { the_explorer().due_by(time); }
 
 void outcome(std::string_view text) {
   explorer::working const on_behalf;

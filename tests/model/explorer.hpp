@@ -83,6 +83,7 @@ class explorer final : private chooser {
   void join_thread(std::uintptr_t thread);
   void keep_apart(void** variable);
   void say_outcome(std::string_view text);
+  void due_by(std::int64_t time) noexcept { due_ = time; }
 
   [[noreturn]] void wrong(char const* what, void const* at) override;
   [[noreturn]] void wrong(std::string text);
@@ -131,6 +132,7 @@ class explorer final : private chooser {
   void change_to(unsigned next);
   [[noreturn]] void leave();
   bool fire_deadline();
+  [[nodiscard]] modelled* first_deadline() noexcept;
   void note_change() noexcept { ++changes_, idle_rounds_ = 0; }
   unsigned choose(question what, unsigned alternatives) override;
   bool only_newest() override;
@@ -157,6 +159,7 @@ class explorer final : private chooser {
   unsigned steps_ = 0, in_a_row_ = 0, idle_rounds_ = 0, spurious_ = 0;
   std::uint64_t changes_ = 0, sleeps_ = 0;
   std::int64_t time_ = 0;
+  std::int64_t due_ = never;
   std::vector<std::pair<void const*, vector_clock>> buckets_;
   std::vector<void**> apart_;
 };

@@ -343,8 +343,8 @@ bool memory::compare_exchange(memory_view& t, location& l, std::uint64_t& expect
     bool const equal = from->value == expected;
     bool possible = p == newest;
     if (equal) {
-      possible = !from->continued && (possible || !is_seq_cst(success) ||
-                                      (p >= strict && has_order(t, l, p + 1, true, &from->handed)));
+      possible = !from->continued &&
+                 (possible || !is_seq_cst(success) || (p >= strict && has_order(t, l, p + 1, true, &from->handed)));
     } else if (is_seq_cst(failure)) {
       possible = possible || (p >= strict && has_order(t, l, p, false, &from->handed));
     } else {

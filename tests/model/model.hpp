@@ -85,6 +85,18 @@ void plain<T>::set(T v) {
 /// A thread_local variable of the library: each modelled thread has its own.
 void keep_apart(void** thread_local_variable) noexcept;
 
+/// While it lives, there is no memory: for steps between two operations on atomics, which nobody comes between.
+class no_memory {
+ public:
+  no_memory() noexcept;
+  ~no_memory();
+  no_memory(no_memory const&) = delete;
+  no_memory& operator=(no_memory const&) = delete;
+};
+
+/// From here on it is wrong if everybody sleeps on past that time; `never` takes it back.
+void due_by(std::int64_t time) noexcept;
+
 /// What this schedule has come to: a litmus test says which are possible.
 void outcome(std::string_view text);
 

@@ -165,8 +165,7 @@ struct futex_lock {
     unsigned free = 0;
     if (word.compare_exchange_strong(free, 1, memory_order_acquire)) return;
     unsigned const mark = M == futex_mistake::sleeps_as_held ? 1 : 2;
-    while (word.exchange(mark, memory_order_acquire) != 0)
-      weft_model::futex_wait(&word, mark, never, where::current());
+    while (word.exchange(mark, memory_order_acquire) != 0) weft_model::futex_wait(&word, mark, never, where::current());
   }
   void unlock(unsigned) {
     if (word.exchange(0, memory_order_release) == 2 && M != futex_mistake::wakes_nobody)
@@ -194,8 +193,7 @@ void event_counted() {
         auto key = epoch.load(memory_order_seq_cst);
         if (M != sleep_mistake::no_second_look && condition.load(memory_order_seq_cst) == 1) return;
         if (M == sleep_mistake::epoch_read_late) key = epoch.load(memory_order_seq_cst);
-        while (epoch.load(memory_order_acquire) == key)
-          weft_model::futex_wait(&epoch, key, never, where::current());
+        while (epoch.load(memory_order_acquire) == key) weft_model::futex_wait(&epoch, key, never, where::current());
         expect(condition.load(memory_order_relaxed) == 1, "who is woken finds the condition true");
       },
       [&] {

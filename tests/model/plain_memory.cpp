@@ -139,6 +139,7 @@ struct alignas(16) block {
 constexpr std::uint64_t live = 0x6D6F64656C206E65, freed_mark = 0x6672656564206F6E;
 std::uint64_t mark_of(block const* b, std::uint64_t how) noexcept { return reinterpret_cast<std::uintptr_t>(b) ^ how; }
 block* blocks = nullptr;
+bool no_memory_now = false;
 
 void* allocate(std::size_t size, std::size_t alignment) {
   if (!explorer::watching()) {
@@ -148,6 +149,7 @@ void* allocate(std::size_t size, std::size_t alignment) {
     return p;
   }
   explorer::working const on_behalf;
+  if (no_memory_now) throw std::bad_alloc();
   alignment = std::max<std::size_t>(alignment, sizeof(block));
   auto const bytes = (alignment + size + alignment - 1) / alignment * alignment;
   auto* const memory = static_cast<char*>(std::aligned_alloc(alignment, bytes));
@@ -186,6 +188,7 @@ void begin_execution() noexcept {
   }
   ++the_execution;
   used = 0;
+  no_memory_now = false;
 }
 
 void keep_apart(void const* variable) { known(reinterpret_cast<std::uintptr_t>(variable)).is_apart = true; }
@@ -227,6 +230,9 @@ std::string place_in_code(void const* code) {
   if (auto const slash = line.rfind('/'); slash != std::string::npos) line.erase(0, slash + 1);
   return line.empty() ? "?" : line;
 }
+
+no_memory::no_memory() noexcept { no_memory_now = true; }
+no_memory::~no_memory() { no_memory_now = false; }
 
 void note_access(void const* at, std::size_t bytes, access how, void const* code) noexcept {
   if (explorer::watching()) touch_range(at, bytes, how == access::write ? is_write : is_read, code);

@@ -22,8 +22,7 @@ void construct(void const* at, std::uint64_t value) noexcept;
 void destroy(void const* at) noexcept;
 /// Of so many bytes. What stands at the address counts for an object whose constructor did not run under the checker: zero pages, globals.
 std::uint64_t load(void const* at, std::size_t bytes, std::memory_order order, where const& w) noexcept;
-void store(void const* at, std::size_t bytes, std::uint64_t value, std::memory_order order,
-           where const& w) noexcept;
+void store(void const* at, std::size_t bytes, std::uint64_t value, std::memory_order order, where const& w) noexcept;
 std::uint64_t read_modify_write(void const* at, std::size_t bytes, change how, std::uint64_t operand,
                                 std::memory_order order, where const& w) noexcept;
 enum class strength { weak, strong };

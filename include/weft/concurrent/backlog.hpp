@@ -1,6 +1,7 @@
 // A queue without bound that can be emptied without a look at the items: it keeps their addresses side by side.
 #pragma once
 
+#include <weft/base/config.hpp>
 #include <weft/base/utility.hpp>
 #include <weft/concurrent/intrusive.hpp>
 
@@ -45,7 +46,7 @@ class backlog : pinned {
   struct chunk {
     chunk* next = nullptr;
     std::uint32_t begin = 0, end = 0;
-    std::array<T*, 126> items;
+    std::array<T*, modelled ? 2 : 126> items;
   };
 
   [[nodiscard]] bool has_room() noexcept {

@@ -1,4 +1,5 @@
 // Joins: a forked call that may be stolen, the thief's steps, the owner's wait, and help. Through the real scheduler.
+#include <weft/future/spawn.hpp>
 #include <weft/parallel/fork_join.hpp>
 #include <weft/sched/open_join.hpp>
 
@@ -75,6 +76,28 @@ void thrown() {
   expect(caught && b <= 1, "the failure arrives after the other half has ended");
 }
 weft_model::part const p5("join: the left half throws", thrown, {1, 0});
+
+// The thief waits for a job in its owner's ring. The owner, which looks for something to help with, loses patience: its place goes to a spare.
+void patience() {
+  small_pool p(2);
+  p.run([&] {
+    atomic<bool> begun{false}, ran{false};
+    auto ready = p.spawn([&] { ran.store(true, memory_order_release); });
+    weft::fork_join(
+        [&] {
+          while (!begun.load(memory_order_acquire) && !ran.load(memory_order_acquire)) {
+            current_worker()->home.share(*current_worker());
+            relax();
+          }
+        },
+        [&] {
+          begun.store(true, memory_order_release);
+          while (!ran.load(memory_order_acquire)) relax();
+        });
+    ready.get();
+  });
+}
+weft_model::part const p6("join: a thief that needs a third worker", patience, {1, 0});
 
 // The counter alone, without a pool: the last end wakes the waiter, and nobody touches the join after that.
 void ends_of_an_open_join() {

@@ -1,0 +1,80 @@
+// Timers: each fires once or is removed, and nobody sleeps past the earliest.
+#include <weft/coro/run.hpp>
+#include <weft/coro/task.hpp>
+#include <weft/future/spawn.hpp>
+#include <weft/time/sleep.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <model/model.hpp>
+#include <model/parts/pool.hpp>
+
+namespace {
+
+using namespace std::chrono_literals;
+using weft::task;
+using weft_model::expect;
+using weft_model::small_pool;
+using weft_model::together;
+
+task<> sleeps_until(weft::clock::time_point t) {
+  co_await weft::sleep_until(t);
+  expect(weft::clock::now() >= t, "not before its time");
+}
+
+// While it sleeps, the pool may not sleep past that, but for the grain of the wheel.
+task<> sleeps_at_most(std::chrono::nanoseconds d) {
+  auto const t = weft::clock::now() + d;
+  weft_model::due_by((t + 1ms).time_since_epoch().count());
+  co_await weft::sleep_until(t);
+  weft_model::due_by(weft_model::never);
+}
+
+void one_sleep() {
+  small_pool p(1);
+  p.run(sleeps_at_most(1ms));
+}
+weft_model::part const p1("timers: one sleeps", one_sleep, {2, 1});
+
+template <unsigned Workers>
+void two_sleep() {
+  small_pool p(Workers);
+  auto const now = weft::clock::now();
+  together([&] { p.run(sleeps_until(now + 2ms)); }, [&] { p.run(sleeps_until(now + 1ms)); });
+}
+weft_model::part const p2("timers: two sleep, one worker", two_sleep<1>, {1, 0});
+weft_model::part const p3("timers: two sleep, two workers", two_sleep<2>, {1, 0});
+
+// Somebody sleeps by a late deadline when an early one comes.
+template <unsigned Workers>
+void earlier() {
+  small_pool p(Workers);
+  together([&] { p.run(sleeps_until(weft::clock::now() + 24h)); }, [&] { p.run(sleeps_at_most(1ms)); });
+}
+weft_model::part const p4("timers: an earlier one comes, one worker", earlier<1>, {1, 0});
+weft_model::part const p5("timers: an earlier one comes, two workers", earlier<2>, {1, 0});
+
+// Stopped or fired.
+void stopped() {
+  small_pool p(2);
+  auto f = p.spawn(sleeps_until, weft::clock::now() + 1ms);
+  int ran = 0;
+  together([&] { f.stop(); }, [&] { p.run([&] { ++ran; }); });
+  try {
+    f.get();
+  } catch (weft::stopped const&) {
+  }
+  expect(ran == 1, "the root has run");
+}
+weft_model::part const p6("timers: one is stopped", stopped, {1, 1});
+
+// A root comes while the only worker keeps the time.
+void sleep_and_root() {
+  small_pool p(1);
+  int ran = 0;
+  together([&] { p.run(sleeps_at_most(1ms)); }, [&] { p.run([&] { ++ran; }); });
+  expect(ran == 1, "it has run");
+}
+weft_model::part const p7("timers: one sleeps, a root comes", sleep_and_root, {1, 0});
+
+}  // namespace
