@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <functional>
 #include <map>
+#include <memory>
 #include <model/orders.hpp>
 #include <model/strategies.hpp>
 #include <optional>
@@ -41,19 +42,22 @@ struct settings {
   std::uint64_t most_exhaustive = ~std::uint64_t{0};
   std::optional<unsigned> preemptions, deviations;
   std::uint64_t seed = 1;
-  double seconds = 0;  // for each model; 0: no limit
-  double total = 0;    // for all of them
-  std::string at;      // a schedule to replay
+  double seconds = 0;                // for each model; 0: no limit
+  double total = 0;                  // for all of them
+  std::uint64_t part_schedules = 0;  // random schedules of each part, shared by its models; 0: schedules of each model
+  std::uint64_t long_run = 0;        // schedules of all, in slices
+  std::string at;                    // a schedule to replay
   bool trace = false, quiet = false;
   std::vector<std::string> names;
   std::string only;  // part, mutant or litmus
   bool orders = false;
+  unsigned site = 0;  // of the weakened orders the one with this number; 0: all
 };
 
 struct tally {
   std::uint64_t schedules = 0;
   std::uint64_t within_limits = 0;  // of those: depth first
-  bool complete = false;            // depth first came to its end
+  std::optional<limits> completed;  // the widest limits within which depth first came to its end
   std::optional<std::vector<answer>> failing;
   std::string what;
   double seconds = 0;
@@ -81,31 +85,69 @@ bool explore(entry const& e, strategy& by, std::uint64_t most, double until, sto
       complete = true;
       return true;
     }
-    if (until > 0 && (i & 255) == 0 && since(start) > until) return false;
+    if (until > 0 && (i & 63) == 0 && since(start) > until) return false;
   }
   return true;
 }
 
-tally run_part(entry const& e, settings const& s) {
-  tally t;
-  auto const start = stopwatch::now();
-  bool complete = false;
-  limits within = e.within;
-  if (s.preemptions) within.preemptions = *s.preemptions;
-  if (s.deviations) within.deviations = *s.deviations;
-  random_walk walk(s.seed);
-  by_priority priorities(s.seed);
-  bool go_on = explore(e, walk, s.schedules / 2, s.seconds / 3, start, t, complete) || !t.failing;
-  go_on = go_on &&
-          (explore(e, priorities, s.schedules - s.schedules / 2, s.seconds * 2 / 3, start, t, complete) || !t.failing);
-  if (go_on) {
-    exhaustive all(within);
-    auto const before = t.schedules;
-    explore(e, all, s.most_exhaustive, s.seconds, start, t, t.complete);
-    t.within_limits = t.schedules - before;
+/// One model, in slices: at random, and depth first, first within narrow limits, then within wider ones.
+class search {
+ public:
+  search(entry const& e, settings const& s)
+      : e_(e), walk_(s.seed), priorities_(s.seed), most_exhaustive_(s.most_exhaustive) {
+    limits own = e.within;
+    if (s.preemptions) own.preemptions = *s.preemptions;
+    if (s.deviations) own.deviations = *s.deviations;
+    for (limits const l : {limits{std::min(own.preemptions, 1u), 0},
+                           limits{std::min(own.preemptions, 2u), std::min(own.deviations, 1u)}, own})
+      if (stages_.empty() || l.preemptions != stages_.back().preemptions || l.deviations != stages_.back().deviations)
+        stages_.push_back(l);
   }
-  t.seconds = since(start);
-  return t;
+
+  /// So many schedules, or until so much time has passed since the start; half of them a walk. False: something is wrong.
+  bool at_random(std::uint64_t schedules, double until, stopwatch::time_point start) {
+    bool complete = false;
+    auto const begun = since(start);
+    auto const half = until > 0 ? begun + (until - begun) / 2 : 0;
+    explore(e_, walk_, schedules / 2, half, start, so_far_, complete);
+    if (!so_far_.failing) explore(e_, priorities_, schedules - schedules / 2, until, start, so_far_, complete);
+    return !so_far_.failing;
+  }
+
+  bool depth_first(double until, stopwatch::time_point start) {
+    while (stage_ != stages_.size() && so_far_.within_limits < most_exhaustive_) {
+      if (!all_) all_.emplace(stages_[stage_]);
+      auto const before = so_far_.schedules;
+      bool complete = false;
+      explore(e_, *all_, most_exhaustive_ - so_far_.within_limits, until, start, so_far_, complete);
+      so_far_.within_limits += so_far_.schedules - before;
+      if (!complete) break;
+      so_far_.completed = stages_[stage_++];
+      all_.reset();
+    }
+    return !so_far_.failing;
+  }
+
+  tally& so_far() noexcept { return so_far_; }
+  entry const& model() const noexcept { return e_; }
+
+ private:
+  entry const& e_;
+  random_walk walk_;
+  by_priority priorities_;
+  std::vector<limits> stages_;
+  std::size_t stage_ = 0;
+  std::optional<exhaustive> all_;
+  std::uint64_t most_exhaustive_;
+  tally so_far_;
+};
+
+tally run_part(entry const& e, settings const& s) {
+  search by(e, s);
+  auto const start = stopwatch::now();
+  if (by.at_random(s.schedules, s.seconds * 2 / 3, start)) by.depth_first(s.seconds, start);
+  by.so_far().seconds = since(start);
+  return by.so_far();
 }
 
 /// Fewer choices that still go wrong, by leaving out one after the other.
@@ -146,18 +188,92 @@ void report(entry const& e, std::vector<answer> const& failing) {
   for (auto const& step : r.steps) std::printf("  %s\n", step.c_str());
 }
 
+std::string group_of(entry const& e) { return std::string(e.name, std::string_view(e.name).find(':')); }
+
 void print_row(entry const& e, tally const& t, char const* verdict) {
-  std::printf("%-46s %11llu %11llu%s %8.1f s  %s\n", e.name, static_cast<unsigned long long>(t.schedules),
-              static_cast<unsigned long long>(t.within_limits), t.complete ? " " : "+", t.seconds, verdict);
+  // Preemptions + deviations: all schedules within these have been run.
+  auto const all =
+      t.completed ? std::to_string(t.completed->preemptions) + "+" + std::to_string(t.completed->deviations) : "";
+  std::printf(
+      "%-56s %11llu %11llu %5s %8.1f s  %s\n", e.name, static_cast<unsigned long long>(t.schedules - t.within_limits),
+      static_cast<unsigned long long>(t.within_limits), e.is == kind::litmus ? "" : all.c_str(), t.seconds, verdict);
   std::fflush(stdout);
 }
 
-bool check_part(entry const& e, settings const& s) {
+/// By part: models, schedules, errors.
+class table {
+ public:
+  void add(entry const& e, tally const& t, bool right) {
+    row& r = rows_[group_of(e)];
+    ++r.models;
+    r.random += t.schedules - t.within_limits;
+    r.depth_first += t.within_limits;
+    r.wrong += !right;
+    r.seconds += t.seconds;
+  }
+  void print() const {
+    if (rows_.empty()) return;
+    std::printf("%-16s %6s %14s %14s %6s %9s\n", "part", "models", "at random", "depth first", "errors", "time");
+    for (auto const& [name, r] : rows_)
+      std::printf("%-16s %6u %14llu %14llu %6u %7.0f s\n", name.c_str(), r.models,
+                  static_cast<unsigned long long>(r.random), static_cast<unsigned long long>(r.depth_first), r.wrong,
+                  r.seconds);
+  }
+
+ private:
+  struct row {
+    unsigned models = 0, wrong = 0;
+    std::uint64_t random = 0, depth_first = 0;
+    double seconds = 0;
+  };
+  std::map<std::string, row> rows_;
+};
+
+bool check_part(entry const& e, settings const& s, table& all) {
   auto const t = run_part(e, s);
   bool const right = !t.failing;
+  all.add(e, t, right);
   if (!s.quiet || !right) print_row(e, t, right ? "0 errors" : "1 ERROR");
   if (t.failing) report(e, *t.failing);
   return right;
+}
+
+/// All models in turn, a slice of time each, again and again, until so many schedules have been run or the time is over.
+int run_long(std::vector<entry const*> const& models, settings const& s) {
+  std::vector<std::unique_ptr<search>> searches;
+  for (entry const* e : models) searches.push_back(std::make_unique<search>(*e, s));
+  auto const start = stopwatch::now();
+  std::uint64_t run = 0;
+  unsigned wrong = 0;
+  double slice = 0.05;
+  for (unsigned round = 1; wrong == 0 && run < s.long_run && !(s.total > 0 && since(start) > s.total); ++round) {
+    for (auto const& by : searches) {
+      tally& t = by->so_far();
+      auto const begun = stopwatch::now();
+      auto const before = t.schedules;
+      bool const right = by->at_random(~std::uint64_t{0}, slice * 2 / 3, begun) && by->depth_first(slice, begun);
+      run += t.schedules - before;
+      t.seconds += since(begun);
+      if (!right) {
+        print_row(by->model(), t, "1 ERROR");
+        report(by->model(), *t.failing);
+        ++wrong;
+        break;
+      }
+      if (s.total > 0 && since(start) > s.total) break;
+    }
+    std::printf("round %u: %llu of %llu schedules, %.0f s, %u wrong\n", round, static_cast<unsigned long long>(run),
+                static_cast<unsigned long long>(s.long_run), since(start), wrong);
+    std::fflush(stdout);
+    slice = std::min(slice * 2, 10.0);
+  }
+  table all;
+  for (auto const& by : searches) {
+    print_row(by->model(), by->so_far(), by->so_far().failing ? "1 ERROR" : "0 errors");
+    all.add(by->model(), by->so_far(), !by->so_far().failing);
+  }
+  all.print();
+  return wrong == 0 ? 0 : 1;
 }
 
 bool check_mutant(entry const& e, settings const& s) {
@@ -172,20 +288,21 @@ bool check_litmus(entry const& e, settings const& s) {
   std::set<std::string> seen;
   auto const start = stopwatch::now();
   exhaustive all({exhaustive::no_limit, exhaustive::no_limit});
-  explore(e, all, ~std::uint64_t{0}, s.seconds, start, t, t.complete,
+  bool complete = false;
+  explore(e, all, ~std::uint64_t{0}, s.seconds, start, t, complete,
           [&](explorer::result const& r) { seen.insert(r.outcome); });
   t.seconds = since(start);
   t.within_limits = t.schedules;
   std::set<std::string> const expected(e.outcomes.begin(), e.outcomes.end());
   // Where the time was too short for all, what was seen must be among what may be.
-  bool const right = !t.failing && (t.complete ? seen == expected : std::ranges::includes(expected, seen));
+  bool const right = !t.failing && (complete ? seen == expected : std::ranges::includes(expected, seen));
   if (!s.quiet || !right) print_row(e, t, right ? "as the standard says" : "WRONG");
   if (t.failing) report(e, *t.failing);
   else if (!right) {
     for (auto const& o : seen)
       if (!expected.contains(o)) std::printf("  not to be expected: %s\n", o.c_str());
     for (auto const& o : expected)
-      if (t.complete && !seen.contains(o)) std::printf("  not seen: %s\n", o.c_str());
+      if (complete && !seen.contains(o)) std::printf("  not seen: %s\n", o.c_str());
   }
   return right;
 }
@@ -199,34 +316,55 @@ int replay_one(entry const& e, settings const& s) {
 }
 
 /// Each order of weft's headers that the models wanted come by, weakened by one step: the models that come by it must find something wrong.
+/// `seconds` is for each of these, shared by the models that come by; those that are quick to run have their turn first.
 int mutate_orders(std::vector<entry const*> const& models, settings s) {
-  std::map<order_site, std::vector<entry const*>> sites;
+  struct passer {
+    entry const* model;
+    double cost;
+  };
+  std::map<order_site, std::vector<passer>> sites;
   auto& orders = order_table::the();
   for (entry const* e : models) {
     random_walk walk(s.seed);
     orders.collect(true);
+    auto const start = stopwatch::now();
     for (int i = 0; i != 300; ++i) static_cast<void>(the_explorer().run(e->run, walk));
+    auto const cost = since(start);
     orders.collect(false);
     for (order_site const& site : orders.take())
-      if (site.file.ends_with(".hpp")) sites[site].push_back(e);
+      if (site.file.ends_with(".hpp")) sites[site].push_back({e, cost});
   }
-  unsigned killed = 0, survived = 0;
-  for (auto const& [site, by] : sites) {
-    for (auto const to : weaker(site.what, site.order)) {
+  unsigned number = 0, killed = 0, survived = 0;
+  auto const all_the_time = s.seconds;
+  for (auto& [site, by] : sites) {
+    std::stable_sort(by.begin(), by.end(), [](passer const& a, passer const& b) { return a.cost < b.cost; });
+    auto const weakened = weaker(site.what, site.order);
+    if (weakened.empty()) std::printf("    %-52s\n", print(site).c_str());
+    for (auto const to : weakened) {
+      ++number;
+      if (s.site != 0 && s.site != number) continue;
       orders.weaken(site, to);
       entry const* killer = nullptr;
       tally t;
-      for (entry const* e : by) {
-        t = run_part(*e, s);
+      std::uint64_t schedules = 0;
+      auto const start = stopwatch::now();
+      auto left = static_cast<double>(by.size());
+      for (auto const& [model, cost] : by) {
+        if (all_the_time > 0) s.seconds = std::max((all_the_time - since(start)) / left, 0.01);
+        --left;
+        t = run_part(*model, s);
+        schedules += t.schedules;
         if (!t.failing) continue;
-        killer = e;
+        killer = model;
         break;
       }
       orders.restore();
       ++(killer ? killed : survived);
       if (killer && s.quiet) continue;
-      std::printf("%-58s -> %-8s %s%s%s\n", print(site).c_str(), name_of(to), killer ? "killed by " : "SURVIVED",
-                  killer ? killer->name : "", killer ? (": " + t.what).substr(0, 100).c_str() : "");
+      std::printf("%3u %-52s -> %-8s ", number, print(site).c_str(), name_of(to));
+      if (killer) std::printf("killed by %s: %s\n", killer->name, t.what.substr(0, 100).c_str());
+      else
+        std::printf("SURVIVED %llu schedules of %zu models\n", static_cast<unsigned long long>(schedules), by.size());
       std::fflush(stdout);
     }
   }
@@ -240,6 +378,8 @@ int mutate_orders(std::vector<entry const*> const& models, settings s) {
       "  --list                 names of the models\n"
       "  --only WHAT            part, mutant or litmus\n"
       "  --schedules N          random schedules of each model, half a walk, half by priorities\n"
+      "  --part-schedules N     random schedules of each part, shared by its models\n"
+      "  --long N               all models in turns, in slices of time, until N schedules have been run\n"
       "  --preemptions N --deviations N   limits of the depth first search, in place of each model's own\n"
       "  --within N             at most so many schedules depth first\n"
       "  --seconds S            at most so long for each model\n"
@@ -248,6 +388,7 @@ int mutate_orders(std::vector<entry const*> const& models, settings s) {
       "  --at STRING            replays one schedule of the model named, and prints its steps\n"
       "  --orders               weakens each memory order of weft's headers in turn, and says whether a model finds "
       "it\n"
+      "  --site N               the N-th of these alone\n"
       "  --trace                prints what was found for a mutant, too\n"
       "  --quiet                prints what is wrong alone, and one line at the end");
   std::exit(2);
@@ -264,6 +405,8 @@ settings parse(int argc, char** argv) {
     }
     if (a == "--schedules") s.schedules = std::strtoull(value(), nullptr, 10);
     else if (a == "--within") s.most_exhaustive = std::strtoull(value(), nullptr, 10);
+    else if (a == "--part-schedules") s.part_schedules = std::strtoull(value(), nullptr, 10);
+    else if (a == "--long") s.long_run = std::strtoull(value(), nullptr, 10);
     else if (a == "--preemptions") s.preemptions = static_cast<unsigned>(std::atoi(value()));
     else if (a == "--deviations") s.deviations = static_cast<unsigned>(std::atoi(value()));
     else if (a == "--seconds") s.seconds = std::atof(value());
@@ -272,6 +415,7 @@ settings parse(int argc, char** argv) {
     else if (a == "--at") s.at = value();
     else if (a == "--only") s.only = value();
     else if (a == "--orders") s.orders = true;
+    else if (a == "--site") s.site = static_cast<unsigned>(std::atoi(value()));
     else if (a == "--trace") s.trace = true;
     else if (a == "--quiet") s.quiet = true;
     else if (a.starts_with("--")) usage();
@@ -290,19 +434,20 @@ bool wanted(entry const& e, settings const& s) {
 
 int run(settings s) {
   auto& all = registry();
-  auto const group = [](entry const& e) {
-    return std::string_view(e.name).substr(0, std::string_view(e.name).find(':'));
-  };
   std::sort(all.begin(), all.end(), [&](entry const& a, entry const& b) {
-    return std::pair(group(a), a.number) < std::pair(group(b), b.number);
+    return std::pair(group_of(a), a.number) < std::pair(group_of(b), b.number);
   });
-  if (s.orders) {
+  if (s.orders || s.long_run != 0) {
     std::vector<entry const*> parts;
     for (entry const& e : all)
       if (e.is == kind::part && wanted(e, s) && !std::string_view(e.name).starts_with("calibration"))
         parts.push_back(&e);
-    return mutate_orders(parts, s);
+    return s.orders ? mutate_orders(parts, s) : run_long(parts, s);
   }
+  table by_part;
+  std::map<std::string, std::uint64_t> sizes;
+  for (entry const& e : all)
+    if (wanted(e, s)) ++sizes[group_of(e)];
   unsigned run = 0, wrong = 0;
   std::uint64_t const before = the_explorer().executions();
   auto const start = stopwatch::now();
@@ -313,11 +458,13 @@ int run(settings s) {
     if (!s.at.empty()) return replay_one(e, s);
     if (s.total > 0) s.seconds = std::max((s.total - since(start)) / static_cast<double>(left), 0.01);
     --left;
-    bool const right = e.is == kind::part     ? check_part(e, s)
+    if (s.part_schedules != 0) s.schedules = s.part_schedules / sizes[group_of(e)] + 1;
+    bool const right = e.is == kind::part     ? check_part(e, s, by_part)
                        : e.is == kind::mutant ? check_mutant(e, s)
                                               : check_litmus(e, s);
     if (!right) ++wrong;
   }
+  if (!s.quiet) by_part.print();
   std::printf("%u models, %llu schedules, %u wrong, %.1f s\n", run,
               static_cast<unsigned long long>(the_explorer().executions() - before), wrong, since(start));
   if (run == 0) std::puts("no model has such a name");
