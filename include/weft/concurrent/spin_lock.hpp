@@ -1,13 +1,10 @@
 // A lock for critical sections of a few instructions that are entered very often: one atomic operation to take it, a store to let go.
 #pragma once
 
-#include <weft/base/config.hpp>
 #include <weft/base/utility.hpp>
 #include <weft/concurrent/atomic.hpp>
-#include <weft/os/clock.hpp>
-#include <weft/os/futex.hpp>
+#include <weft/os/brief_wait.hpp>
 
-#include <chrono>
 #include <cstdint>
 
 namespace weft::detail {
@@ -18,7 +15,7 @@ namespace weft::detail {
 //
 // Who finds it held stays away for longer each time. Two workers that take the lock in turns would send its cache line to and fro for
 // each critical section; so one of them gets through dozens before the other looks again. unlock does not know who waits, so those who
-// wait long (the holder has been preempted) give way, and in the end take naps: that makes the holder run, whatever its priority.
+// wait long (the holder has been preempted) take naps: that makes the holder run, whatever its priority.
 /// Any thread may lock; the thread that locked unlocks, and touches the lock last by a store: it may die as soon as its last holder has
 /// unlocked it. Meets the standard's Lockable.
 class spin_mutex : pinned {
@@ -38,17 +35,7 @@ class spin_mutex : pinned {
   static constexpr std::uint32_t free = 0, held = 1;
 
   [[gnu::noinline, gnu::cold]] void lock_slow() noexcept {
-    constexpr int longest = 32;
-    for (int turn = 0, pauses = 2; !try_lock(); ++turn) {
-      if (turn < looks(8)) {
-        for (int i = 0; i < pauses; ++i) relax();
-        if (pauses < longest) pauses *= 2;
-      } else if (turn < 2 * looks(32)) {
-        give_way();
-      } else {
-        futex_wait(word_, held, clock::now() + std::chrono::microseconds(50));  // nobody wakes it
-      }
-    }
+    for (brief_wait holder; !try_lock();) holder.pause();
   }
 
   atomic<std::uint32_t> word_{free};

@@ -10,6 +10,7 @@
 #include <weft/coro/run.hpp>
 #include <weft/coro/suspension.hpp>
 #include <weft/graph/node.hpp>
+#include <weft/os/brief_wait.hpp>
 #include <weft/os/clock.hpp>
 #include <weft/sched/external.hpp>
 #include <weft/sched/locals.hpp>
@@ -156,10 +157,9 @@ class graph_core : pinned {
       n = static_cast<graph_node*>(static_cast<ready_job*>(self.deque.item_at(self.deque.mark())));
     }
     // The youngest was taken, and so all were; the last thief is between its exchange and its store of null, or past that.
-    for (;;) {
+    for (brief_wait its_store;; its_store.pause()) {
       self.deque.settle(mark);
       if (self.deque.mark() == mark) return;
-      give_way();
     }
   }
 

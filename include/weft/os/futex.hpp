@@ -73,7 +73,8 @@ inline void futex_wake(std::atomic<std::uint32_t>& word, int count) noexcept {
 
 inline void futex_wake_all(std::atomic<std::uint32_t>& word) noexcept { futex_wake(word, INT_MAX); }
 
-/// For a wait of a few instructions on a thread that may have been preempted in them.
+/// For a short wait on a thread that may be runnable and without a core: this one's goes to whoever has waited longest. Returns at
+/// once where nobody waits for a core, but otherwise after a time slice of each who does; see brief_wait.
 inline void give_way() noexcept { ::sched_yield(); }
 
 /// Never inlined: compilers keep pthread_self() across a suspension, where the thread may have changed.

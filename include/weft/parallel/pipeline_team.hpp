@@ -6,6 +6,7 @@
 #include <weft/concurrent/atomic.hpp>
 #include <weft/concurrent/intrusive.hpp>
 #include <weft/concurrent/mutex.hpp>
+#include <weft/os/brief_wait.hpp>
 #include <weft/os/clock.hpp>
 #include <weft/parallel/pipeline_cost.hpp>
 #include <weft/parallel/pipeline_flow.hpp>
@@ -351,10 +352,9 @@ class pipeline_team : pinned {
   // It was taken; its thief is between its exchange and its store of null, or past that.
   static void drop_slot(member& me) noexcept {
     me.pushed = nullptr;
-    for (;;) {
+    for (brief_wait its_store;; its_store.pause()) {
       me.self.deque.settle(me.mark);
       if (me.self.deque.mark() == me.mark) return;
-      give_way();
     }
   }
 

@@ -5,6 +5,7 @@
 #include <weft/base/utility.hpp>
 #include <weft/cancel/stop_token.hpp>
 #include <weft/concurrent/atomic.hpp>
+#include <weft/os/brief_wait.hpp>
 #include <weft/os/clock.hpp>
 #include <weft/sched/nested.hpp>
 #include <weft/sched/scheduler.hpp>
@@ -108,11 +109,10 @@ class forked : public job, pinned {
 
   /// Asks the thief to stop, once it has begun.
   void ask_to_stop() noexcept {
-    for (;;) {
+    for (brief_wait its_begin;; its_begin.pause()) {
       auto const s = state_.load(memory_order_acquire);  // acquire: E1.
       if (s & (done | returned)) return;
       if (s >> holder_shift) break;
-      give_way();
     }
     // stop_ lives until the owner ends it, so a thief that ends meanwhile does no harm.
     stop_.request_stop();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weft/os/affinity.hpp>
+#include <weft/os/brief_wait.hpp>
 #include <weft/os/fork.hpp>
 #include <weft/sched/blocking_threads.hpp>
 #include <weft/sched/driver_seats.hpp>
@@ -429,7 +430,7 @@ inline void scheduler::shut_down(bool ask_to_stop) noexcept {
   if (event_driver* const events = installed_events()) events->interrupt();  // who leaves a seat passes it on
   for (auto& t : threads_) t->handle.join();
   // A thread of somebody else's may have brought the last job, and be on its way out of submit.
-  while (entering_.load(memory_order_acquire) != 0) give_way();  // acquire: submit.
+  for (brief_wait others; entering_.load(memory_order_acquire) != 0;) others.pause();  // acquire: submit.
   // What other pools wait for through this one goes back to them.
   delete events_.exchange(nullptr, memory_order_acq_rel);  // acquire: install_events.
 }

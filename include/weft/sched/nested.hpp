@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weft/base/config.hpp>
+#include <weft/os/brief_wait.hpp>
 #include <weft/sched/scheduler.hpp>
 
 #include <type_traits>
@@ -18,14 +19,14 @@ void run_nested(worker& self, F&& f) noexcept {
   auto* const outer_context = self.current;
   auto* const outer_victim = std::exchange(self.victim, nullptr);
   static_cast<F&&>(f)();
-  while (self.deque.mark() != mark) {
+  for (brief_wait its_store; self.deque.mark() != mark;) {
     if (self.deque.pop()) {
       job* const left = self.deque.item_at(self.deque.mark());
       left->act(left, self, job_order::give_back);
     } else {
       // Taken: its thief is between its exchange and its store of null, two instructions unless it was preempted there.
       self.deque.settle(mark);
-      give_way();
+      its_store.pause();
     }
   }
   self.floor = outer_floor;

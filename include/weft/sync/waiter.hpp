@@ -14,6 +14,7 @@
 #include <weft/concurrent/atomic.hpp>
 #include <weft/concurrent/intrusive.hpp>
 #include <weft/coro/promise.hpp>
+#include <weft/os/brief_wait.hpp>
 #include <weft/os/thread.hpp>
 #include <weft/sched/scheduler.hpp>
 
@@ -121,11 +122,10 @@ class selection : public resumption, protected stop_registration {
   // False: claimed.
   bool set_if_open(std::uint8_t bit) noexcept {
     auto seen = word_.load(memory_order_relaxed);
-    for (int spin = 0;;) {
+    for (brief_wait other;;) {
       if (seen & claimed_bit) return false;
       if (seen & reserved_bit) {
-        if (++spin < 64) relax();
-        else give_way();
+        other.pause();
         seen = word_.load(memory_order_relaxed);
       } else if (word_.compare_exchange_weak(seen, static_cast<std::uint8_t>(seen | bit), memory_order_acquire,  // E1.
                                              memory_order_relaxed)) {
