@@ -4,6 +4,7 @@
 #include "support/seeded.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
+#include "unit/combine/tasks.hpp"
 
 #include <weft/base/config.hpp>
 #include <weft/base/utility.hpp>
@@ -35,27 +36,19 @@
 using namespace std::chrono_literals;
 using weft::race;
 using weft::task;
+using weft_test::awaited;
 using weft_test::counted;
+using weft_test::fails;
+using weft_test::later;
+using weft_test::nothing;
+using weft_test::now;
 
 namespace {
 
-task<int> now(int v) { co_return v; }
-task<int> later(int v) {
-  co_await weft::this_task::yield();
-  co_return v;
-}
-task<> nothing() { co_return; }
-task<int> fails(char const* what, int turns = 1) {
-  for (int turn = 0; turn < turns; ++turn) co_await weft::this_task::yield();
-  throw std::runtime_error(what);
-}
 task<int> sleeps(weft::clock::duration d) {
   co_await weft::sleep_for(d);
   co_return 0;
 }
-
-template <class T>
-using awaited = weft::await_result_t<T>;
 
 }  // namespace
 

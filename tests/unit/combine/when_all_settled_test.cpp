@@ -5,6 +5,7 @@
 #include "support/seeded.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
+#include "unit/combine/tasks.hpp"
 
 #include <weft/base/config.hpp>
 #include <weft/base/results.hpp>
@@ -36,21 +37,16 @@ using namespace std::chrono_literals;
 using weft::outcome;
 using weft::task;
 using weft::when_all_settled;
+using weft_test::awaited;
 using weft_test::counted;
 using weft_test::explosive;
+using weft_test::fails;
+using weft_test::later;
+using weft_test::nothing;
+using weft_test::now;
 
 namespace {
 
-task<int> now(int v) { co_return v; }
-task<int> later(int v) {
-  co_await weft::this_task::yield();
-  co_return v;
-}
-task<> nothing() { co_return; }
-task<int> fails(char const* what) {
-  co_await weft::this_task::yield();
-  throw std::runtime_error(what);
-}
 task<> sleeps(weft::clock::duration d) { co_await weft::sleep_for(d); }
 
 std::string what_of(std::exception_ptr const& failure) {
@@ -60,9 +56,6 @@ std::string what_of(std::exception_ptr const& failure) {
     return e.what();
   }
 }
-
-template <class T>
-using awaited = weft::await_result_t<T>;
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include "support/seeded.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
+#include "unit/combine/tasks.hpp"
 
 #include <weft/base/config.hpp>
 #include <weft/base/results.hpp>
@@ -37,26 +38,21 @@
 
 using weft::task;
 using weft::when_all;
+using weft_test::awaited;
 using weft_test::counted;
+using weft_test::fails;
+using weft_test::later;
+using weft_test::nothing;
+using weft_test::now;
 
 namespace {
 
-task<int> now(int v) { co_return v; }
-task<int> later(int v) {
-  co_await weft::this_task::yield();
-  co_return v;
-}
-task<> nothing() { co_return; }
 task<int&> reference(int& v) {
   co_await weft::this_task::yield();
   co_return v;
 }
 task<std::unique_ptr<int>> owned(int v) { co_return std::make_unique<int>(v); }
 
-task<int> fails(char const* what) {
-  co_await weft::this_task::yield();
-  throw std::runtime_error(what);
-}
 task<int> until_stopped(std::atomic<int>& ended) {
   weft::detail::scope_exit const counts([&ended] { ++ended; });
   for (;;) co_await weft::this_task::checkpoint();
@@ -68,9 +64,6 @@ auto all_of(std::vector<X> x) -> task<std::vector<weft::detail::unit_if_void<wef
   auto operation = when_all(std::move(x));
   co_return co_await std::move(operation);
 }
-
-template <class T>
-using awaited = weft::await_result_t<T>;
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include "support/seeded.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
+#include "unit/combine/tasks.hpp"
 
 #include <weft/base/config.hpp>
 #include <weft/base/utility.hpp>
@@ -40,20 +41,15 @@ using namespace std::chrono_literals;
 using weft::any_result;
 using weft::task;
 using weft::when_any;
+using weft_test::awaited;
 using weft_test::counted;
+using weft_test::fails;
+using weft_test::later;
+using weft_test::nothing;
+using weft_test::now;
 
 namespace {
 
-task<int> now(int v) { co_return v; }
-task<int> later(int v) {
-  co_await weft::this_task::yield();
-  co_return v;
-}
-task<> nothing() { co_return; }
-task<int> fails(char const* what) {
-  co_await weft::this_task::yield();
-  throw std::runtime_error(what);
-}
 task<> sleeps(weft::clock::duration d) { co_await weft::sleep_for(d); }
 task<int> sleeps_for_ever(std::atomic<int>& ended) {
   weft::detail::scope_exit const counts([&ended] { ++ended; });
@@ -66,9 +62,6 @@ task<int> value_when_stopped(int v) {
   while (!token.stop_requested()) co_await weft::this_task::yield();
   co_return v;
 }
-
-template <class T>
-using awaited = weft::await_result_t<T>;
 
 }  // namespace
 

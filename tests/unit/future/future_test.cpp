@@ -3,6 +3,7 @@
 #include "support/counted.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
+#include "unit/future/tasks.hpp"
 
 #include <weft/cancel/stop_token.hpp>
 #include <weft/combine/when_all.hpp>
@@ -30,27 +31,15 @@ using namespace std::chrono_literals;
 using weft::future;
 using weft::promise;
 using weft::task;
+using weft_test::count_failure;
 using weft_test::counted;
+using weft_test::failures_reported;
+using weft_test::later;
+using weft_test::until_stopped;
 
 static_assert(!std::is_copy_constructible_v<future<int>> && std::is_nothrow_move_constructible_v<future<int>>);
 static_assert(std::is_nothrow_default_constructible_v<future<int>>);
 static_assert(std::is_same_v<weft::await_result_t<future<std::string>>, std::string>);
-
-namespace {
-
-std::atomic<int> failures_reported{0};
-void count_failure(std::exception_ptr) noexcept { ++failures_reported; }
-
-task<int> later(int v) {
-  co_await weft::this_task::yield();
-  co_return v;
-}
-
-task<> until_stopped() {
-  for (;;) co_await weft::this_task::checkpoint();
-}
-
-}  // namespace
 
 TEST_CASE("a default-made future is not valid") {
   future<int> f;

@@ -5,6 +5,7 @@
 #include "support/stack_depth.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
+#include "unit/future/tasks.hpp"
 
 #include <weft/base/config.hpp>
 #include <weft/cancel/stop_token.hpp>
@@ -36,7 +37,11 @@ using weft::future;
 using weft::promise;
 using weft::shared_future;
 using weft::task;
+using weft_test::count_failure;
 using weft_test::counted;
+using weft_test::failures_reported;
+using weft_test::later;
+using weft_test::until_stopped;
 
 static_assert(std::is_copy_constructible_v<shared_future<int>> &&
               std::is_nothrow_move_constructible_v<shared_future<int>>);
@@ -46,18 +51,6 @@ static_assert(std::is_same_v<weft::await_result_t<shared_future<int&>>, int&>);
 static_assert(std::is_same_v<weft::await_result_t<shared_future<>>, void>);
 
 namespace {
-
-std::atomic<int> failures_reported{0};
-void count_failure(std::exception_ptr) noexcept { ++failures_reported; }
-
-task<int> later(int v) {
-  co_await weft::this_task::yield();
-  co_return v;
-}
-
-task<> until_stopped() {
-  for (;;) co_await weft::this_task::checkpoint();
-}
 
 task<int> reads(shared_future<counted> f) {
   counted const& v = co_await f;
