@@ -88,44 +88,66 @@ class sibling_pack : public native_awaiter {
   sibling_group group_{sizeof...(X)};
 };
 
-/// The siblings of a range, in one block.
+/// Siblings that cannot be moved any more, in one block: gone with it, also where making one of them throws.
+template <class Sibling>
+class sibling_block : pinned {
+ public:
+  template <class X>
+  explicit sibling_block(std::vector<X>&& x) : memory_(x.size()) {
+    for (auto& each : x) {
+      ::new (static_cast<void*>(memory_.first + memory_.made)) Sibling(std::move(each));
+      ++memory_.made;
+    }
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return memory_.size; }
+  [[nodiscard]] Sibling* data() const noexcept { return memory_.first; }
+
+ private:
+  struct memory : pinned {
+    explicit memory(std::size_t count) : size(count), first(std::allocator<Sibling>().allocate(count)) {}
+    ~memory() {
+      while (made != 0) first[--made].~Sibling();
+      std::allocator<Sibling>().deallocate(first, size);
+    }
+    std::size_t const size;
+    std::size_t made = 0;
+    Sibling* const first;
+  };
+
+  memory memory_;
+};
+
+/// The siblings of a range.
 template <decided_by D, class X>
 class sibling_range : public native_awaiter, pinned {
  public:
-  explicit sibling_range(std::vector<X>&& x) : count_(x.size()), group_(static_cast<std::uint32_t>(x.size())) {
-    siblings_ = std::allocator<member>().allocate(count_);
-    for (; made_ < count_; ++made_) ::new (static_cast<void*>(siblings_ + made_)) member(std::move(x[made_]));
-  }
+  explicit sibling_range(std::vector<X>&& x) : group_(static_cast<std::uint32_t>(x.size())), siblings_(std::move(x)) {}
 
-  [[nodiscard]] bool await_ready() const noexcept { return count_ == 0; }
+  [[nodiscard]] bool await_ready() const noexcept { return count() == 0; }
 
   template <weft_promise Promise>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent) noexcept {
-    for (std::size_t i = 0; i < count_; ++i)
-      siblings_[i].join_group(group_, i + 1 < count_ ? siblings_ + i + 1 : nullptr);
-    return group_.enter(parent, siblings_[0]);  // Past here *this may be gone.
+    member* const all = siblings_.data();
+    for (std::size_t i = 0; i < count(); ++i) all[i].join_group(group_, i + 1 < count() ? all + i + 1 : nullptr);
+    return group_.enter(parent, all[0]);  // Past here *this may be gone.
   }
 
  protected:
   using member = sibling_of<X, D>;
 
-  ~sibling_range() {
-    while (made_ != 0) siblings_[--made_].~member();
-    std::allocator<member>().deallocate(siblings_, count_);
-  }
+  ~sibling_range() = default;
 
   [[nodiscard]] sibling_group const& group() const noexcept { return group_; }
-  [[nodiscard]] std::size_t count() const noexcept { return count_; }
-  [[nodiscard]] member& operator[](std::size_t i) const noexcept { return siblings_[i]; }
+  [[nodiscard]] std::size_t count() const noexcept { return siblings_.size(); }
+  [[nodiscard]] member& operator[](std::size_t i) const noexcept { return siblings_.data()[i]; }
   [[nodiscard]] std::size_t index_of(sibling* s) const noexcept {
-    return static_cast<std::size_t>(static_cast<member*>(s) - siblings_);
+    return static_cast<std::size_t>(static_cast<member*>(s) - siblings_.data());
   }
 
  private:
-  std::size_t const count_;
-  std::size_t made_ = 0;
-  member* siblings_ = nullptr;
   sibling_group group_;
+  sibling_block<member> siblings_;
 };
 
 /// What a verb returns for a range: it can be moved and kept; awaited, it becomes the awaiter.

@@ -25,6 +25,13 @@ template <class A>
 concept has_free_co_await = requires(A&& a) { operator co_await(static_cast<A&&>(a)); };
 
 template <class A>
+consteval bool awaiter_never_throws() {
+  if constexpr (has_member_co_await<A>) return noexcept(std::declval<A>().operator co_await());
+  else if constexpr (has_free_co_await<A>) return noexcept(operator co_await(std::declval<A>()));
+  else return true;
+}
+
+template <class A>
 decltype(auto) get_awaiter(A&& a) {
   if constexpr (has_member_co_await<A>) return static_cast<A&&>(a).operator co_await();
   else if constexpr (has_free_co_await<A>) return operator co_await(static_cast<A&&>(a));

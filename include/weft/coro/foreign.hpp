@@ -109,7 +109,7 @@ class awaiter_reference {
 };
 
 template <class A>
-auto promise_base::await_transform(A&& a) noexcept(native_awaitable<A>) {
+auto promise_base::await_transform(A&& a) noexcept(native_awaitable<A> && awaiter_never_throws<A>()) {
   static_assert(awaitable<A>,
                 "co_await in a weft::task needs an awaitable: a task, a future, or anything with await_ready, "
                 "await_suspend and await_resume, or with operator co_await");

@@ -90,9 +90,10 @@ class promise_base : public cached_allocation, pinned {
   };
   final_awaiter final_suspend() const noexcept { return {}; }
 
-  /// What is not made for weft's workers is awaited through a guard that brings the task back to its pool.
+  /// What is not made for weft's workers is awaited through a guard that brings the task back to its pool. Throws what operator
+  /// co_await throws: one may move what a user gave, or allocate.
   template <class A>
-  auto await_transform(A&& a) noexcept(native_awaitable<A>);
+  auto await_transform(A&& a) noexcept(native_awaitable<A> && awaiter_never_throws<A>());
 
  protected:
   void note_failure() noexcept { next_ |= failed_bit; }

@@ -1,6 +1,7 @@
 #include "support/balance.hpp"
 #include "support/catch.hpp"
 #include "support/counted.hpp"
+#include "support/explosive.hpp"
 #include "support/seeded.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
@@ -40,6 +41,7 @@ using weft::task;
 using weft::when_all;
 using weft_test::awaited;
 using weft_test::counted;
+using weft_test::explosive;
 using weft_test::fails;
 using weft_test::later;
 using weft_test::nothing;
@@ -57,6 +59,11 @@ task<int> until_stopped(std::atomic<int>& ended) {
   weft::detail::scope_exit const counts([&ended] { ++ended; });
   for (;;) co_await weft::this_task::checkpoint();
 }
+
+struct explosive_callable {
+  int operator()() const noexcept { return value.value(); }
+  explosive value{1};
+};
 
 /// All of a vector, by when_all.
 template <class X>
@@ -483,6 +490,32 @@ TEST_CASE("nested trees of when_all give what a plain recursion gives") {
     int const depth = weft::detail::small_capacities ? 9 : 12;
     CHECK(pool.run(tree(seed, depth)) == plain(seed, depth));
   }
+}
+
+TEST_CASE("where moving a callable of a range throws, nothing is left of it and of those before it") {
+  weft_test::watchdog const guard("when_all_test: a range whose moves throw");
+  int failed = 0;
+  {
+    weft_test::balance const balance;
+    weft::pool pool{{.workers = 1}};
+    for (int every = 1; every != 6; ++every) {
+      auto const three = [every]() -> task<std::size_t> {
+        std::vector<explosive_callable> callables(3);
+        auto operation = when_all(std::move(callables));
+        explosive::arm(every);
+        weft::detail::scope_exit const calm([]() noexcept { explosive::disarm(); });
+        co_return (co_await std::move(operation)).size();
+      };
+      try {
+        auto const count = pool.run(three);
+        CHECK(count == 3);
+      } catch (std::runtime_error const&) {
+        ++failed;
+      }
+    }
+  }
+  CHECK(failed == 3);
+  CHECK(explosive::live() == 0);
 }
 
 TEST_CASE("failures anywhere in nested trees come out at the top, and nothing is left") {
