@@ -5,6 +5,7 @@
 #pragma once
 
 #include <weft/base/assert.hpp>
+#include <weft/combine/shield.hpp>
 #include <weft/combine/timeout.hpp>
 #include <weft/coro/blocking.hpp>
 #include <weft/coro/task.hpp>
@@ -22,7 +23,6 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <coroutine>
 #include <memory>
 #include <optional>
 #include <string>
@@ -125,42 +125,6 @@ class [[nodiscard]] process {
 };
 
 namespace detail {
-
-/// Runs a task inside the awaiting one, in a context that no stop reaches.
-template <class T>
-class unstopped_awaiter : public native_awaiter, completion {
- public:
-  explicit unstopped_awaiter(task<T>&& t) noexcept : completion(&unstopped_awaiter::at_end), task_(std::move(t)) {}
-
-  [[nodiscard]] bool await_ready() const noexcept { return false; }
-
-  template <weft_promise Promise>
-  std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent) noexcept {
-    parent_ = parent;
-    outer_ = parent.promise().ambient();
-    context_.home = outer_->home;
-    worker& self = *current_worker();
-    self.current = &context_;
-    auto const h = task_access::handle(task_);
-    h.promise().complete_with(*this, context_);
-    return transfer(self, h);  // Past here *this may be gone.
-  }
-
-  T await_resume() { return task_access::handle(task_).promise().result.take(); }
-
- private:
-  static std::coroutine_handle<> at_end(completion* c, promise_base&) noexcept {
-    auto& me = *static_cast<unstopped_awaiter*>(c);
-    worker& self = *current_worker();
-    self.current = me.outer_;
-    return transfer(self, me.parent_);
-  }
-
-  task<T> task_;
-  std::coroutine_handle<> parent_;
-  context* outer_ = nullptr;
-  context context_{};
-};
 
 /// The descriptors of a child. The ends of its pipes that stay here go to the process.
 class child_descriptors : pinned {
@@ -265,8 +229,8 @@ inline task<exit_status> process::end_within(detail::child& c, clock::duration g
     if (!status) status = co_await wait_for(ending);
     co_return *status;
   };
-  detail::unstopped_awaiter<exit_status> ended(end(c, grace));
-  co_return co_await ended;
+  auto ended = shield(end(c, grace));
+  co_return co_await std::move(ended);
 }
 
 }  // namespace weft
