@@ -61,6 +61,10 @@ class thread : pinned {
   /// Blocks until the body has returned and the destructors of its thread_local variables have run.
   void join() noexcept;
 
+  /// Leaves the thread to itself: nobody joins it. Also by its own body, after start has returned; the body may then free this handle, and
+  /// itself, as its last step.
+  void detach() noexcept;
+
   /// Whether there is a thread to join.
   [[nodiscard]] bool joinable() const noexcept { return joinable_; }
 
@@ -175,6 +179,8 @@ inline void thread::join() noexcept {
   joinable_ = false;
 }
 
+inline void thread::detach() noexcept { joinable_ = false; }
+
 #else
 
 inline int thread::create(thread_options const& options, void* (*entry)(void*)) noexcept {
@@ -206,6 +212,12 @@ inline void thread::join() noexcept {
   WEFT_ASSERT(joinable(), "only a started thread can be joined, and once");
   [[maybe_unused]] auto const error = ::pthread_join(handle_, nullptr);
   WEFT_ASSERT(error == 0, "a thread cannot join itself");
+  joinable_ = false;
+}
+
+inline void thread::detach() noexcept {
+  WEFT_ASSERT(joinable(), "only a started thread can be detached, and once");
+  ::pthread_detach(handle_);
   joinable_ = false;
 }
 

@@ -23,10 +23,15 @@ struct blocking_call : list_link {
   function run;
 };
 
+/// Does whoever has these threads end before the process does? Then threads that have ended are joined, by the next call or with their owner;
+/// else nobody may come, and they leave by themselves.
+enum class lifetime { ends, process };
+
 /// Any thread. Calls begin in the order in which they were submitted.
 class blocking_threads : pinned {
  public:
-  blocking_threads(unsigned most, char const* name) noexcept : most_(most == 0 ? 1 : most), name_(name) {}
+  blocking_threads(unsigned most, char const* name, lifetime owners = lifetime::ends) noexcept
+      : most_(most == 0 ? 1 : most), name_(name), owners_(owners) {}
 
   /// No call is queued or running any more.
   ~blocking_threads() {
@@ -123,18 +128,22 @@ class blocking_threads : pinned {
       }
       if (ending) return work_.cancel_wait();
       if (work_.wait(key, deadline_after(idle_at_most))) continue;
+      std::unique_ptr<one_thread> mine;  // freed after lock_ has been let go of
       small_lock const guard(lock_);
       if (!calls_.empty() || ending_) continue;
       --free_;
       --running_;
       all_.remove(&self);
-      ended_.push_back(&self);
+      if (owners_ == lifetime::ends) return ended_.push_back(&self);
+      self.handle.detach();
+      mine.reset(&self);
       return;
     }
   }
 
   unsigned const most_;
   char const* const name_;
+  lifetime const owners_;
   small_mutex lock_;
   event_count work_;
   intrusive_list<blocking_call> calls_;  // guarded by lock_

@@ -435,10 +435,12 @@ inline void scheduler::shut_down(bool ask_to_stop) noexcept {
   delete events_.exchange(nullptr, memory_order_acq_rel);  // acquire: install_events.
 }
 
+inline void scheduler::stay_for_good() noexcept { lifetime_ = lifetime::process; }
+
 inline blocking_threads& scheduler::blocking() {
   auto* b = blocking_.load(memory_order_acquire);  // acquire: the exchange below.
   if (!b) {
-    auto fresh = std::make_unique<blocking_threads>(options_.max_blocking, name_.c_str());
+    auto fresh = std::make_unique<blocking_threads>(options_.max_blocking, name_.c_str(), lifetime_);
     // release: publishes *fresh.
     if (blocking_.compare_exchange_strong(b, fresh.get(), memory_order_acq_rel)) b = fresh.release();
   }

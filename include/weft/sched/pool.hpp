@@ -148,6 +148,7 @@ inline void forget_threads_of_parent() noexcept {
   pool* p = the_default_pool.load(memory_order_relaxed);
   if (!p) {
     p = new pool;
+    scheduler_of(*p).stay_for_good();
     the_default_pool.store(p, memory_order_release);  // release → default_pool's acquire: *p.
   }
   return *p;

@@ -34,6 +34,7 @@ enum class pinning { off, on };
 namespace detail {
 
 class blocking_threads;
+enum class lifetime;
 
 /// Where the failure of a task goes that nobody can receive.
 using failure_handler = void (*)(std::exception_ptr) noexcept;
@@ -145,6 +146,9 @@ class scheduler : pinned {
   /// Before any work: this pool does without its monitor, which would hide a lost wake-up from a test.
   void forgo_monitor() noexcept { monitor_state_.store(monitor_state::awake, memory_order_relaxed); }
 
+  /// Before any work: this pool is never ended.
+  void stay_for_good() noexcept;
+
   // ── for the parts of the scheduler ──
 
   [[nodiscard]] worker& worker_at(unsigned index) const noexcept {
@@ -244,6 +248,7 @@ class scheduler : pinned {
   pool& face_;
   unsigned const generation_;  // of the process that made this pool
   unsigned size_ = 0;          // constant once open_ is set
+  lifetime lifetime_{};        // constant once there is work
   atomic<std::uint32_t> open_{0};
   block_depot depot_;
 
