@@ -38,6 +38,24 @@ rejects rules base/config.hpp 'thread_local int x;'
 rejects rules sched/pool.hpp '#if defined(__GNUC__)'
 rejects rules sched/pool.hpp "$(yes 'int x;' | head -n 601)"
 
+# Two of one title in two files of a program, and no test at all.
+titles() {
+  plant
+  mkdir -p "$tree/tests/unit/a" "$tree/tests/unit/b"
+  printf 'TEST_CASE("one is one") {\n}\n' >"$tree/tests/unit/a/a_test.cpp"
+  printf 'TEST_CASE("one is one") {\n}\n' >"$tree/tests/unit/b/b_test.cpp"
+  printf '%s\n' "$1" >"$tree/tests/unit/a/c_test.cpp"
+  sh "$here/titles.sh" "$tree" >/dev/null 2>&1
+}
+titles 'TEST_CASE("two is two") {' || { echo "titles rejects what is different"; exit 1; }
+! titles 'TEST_CASE("one is one") {}' || { echo "titles takes one twice"; exit 1; }
+! titles 'TEST_CASE(
+    "one "
+    "is one") {' || { echo "titles takes a broken one twice"; exit 1; }
+plant
+mkdir -p "$tree/tests"
+! sh "$here/titles.sh" "$tree" >/dev/null 2>&1 || { echo "titles takes a tree without tests"; exit 1; }
+
 # A test that is named and not there, or in another file, and a list of nothing.
 ported() {
   plant
