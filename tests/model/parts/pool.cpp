@@ -143,6 +143,26 @@ void spare_stands_by_no_longer() {
 }
 weft_model::part const s2("pool: a spare stands by no longer", spare_stands_by_no_longer, {1, 0});
 
+// Another loop asks in vain for a place to lend while the last one that was lent goes back.
+void lent_in_vain() {
+  small_pool p(1);
+  atomic<bool> lent{false};
+  together(
+      [&] {
+        p.run([&] {
+          lent_place place;
+          lent.store(true, memory_order_release);
+          forks([&] { place.end_lending(); });
+        });
+      },
+      [&] {
+        while (!lent.load(memory_order_acquire)) relax();
+        auto& home = weft::scheduler_of(p);
+        if (home.begin_lending(home.worker_at(0))) home.end_lending();
+      });
+}
+weft_model::part const s7("pool: a place is asked for in vain while the last goes back", lent_in_vain, {1, 0});
+
 // The part of a loop that has lent its place blocks for something that another part does: then the spare is needed for that.
 void blocks_in_a_lent_place() {
   small_pool p(1);
