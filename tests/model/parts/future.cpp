@@ -70,6 +70,21 @@ void detached() {
 }
 weft_model::part const p3("future: a listener leaves", detached, {4, 3});
 
+// Who leaves too late has the result, before the call has come back.
+void detached_too_late() {
+  auto* const s = new state(2);
+  together([s] { s->keep(7); },
+           [s] {
+             waiting w;
+             bool const attached = s->attach(w);
+             bool const called = attached && !s->detach(w);
+             if (!attached || called) expect(s->result().take().value == 7, "the result is there");
+             if (called) w.end.wait();
+             s->release();
+           });
+}
+weft_model::part const p6("future: a listener leaves too late", detached_too_late, {4, 3});
+
 void dropped() {
   auto* const s = new state(3);
   together([s] { s->keep(7); }, [s] { s->release(); }, [s] { s->release(); });

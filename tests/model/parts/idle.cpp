@@ -142,6 +142,35 @@ void held() {
 }
 weft_model::part const p6("idle: a sleeper is held and put back", held, {3, 2});
 
+// E2: a sleeper that finds itself claimed sees what the claimer did before.
+void claim_carries_data() {
+  idle_set idle;
+  int plain = 0;
+  idle.begin_search();
+  idle.announce_sleep(0);
+  together([&] { plain = 1, static_cast<void>(idle.claim_sleeper(idle_set::claim::always)); },
+           [&] {
+             while (idle.asleep(0)) relax();
+             expect(plain == 1, "what was written before the claim is seen");
+           });
+}
+weft_model::part const p9("idle: a claim carries what was written before", claim_carries_data, {4, 3});
+
+// A claimer may take the bit of one that is not counted yet, in place of another's.
+void sleeper_carries_data() {
+  idle_set idle;
+  std::array<int, 2> plain{};
+  idle.begin_search(), idle.begin_search();
+  auto const sleep = [&](unsigned i) { plain[i] = 1, idle.announce_sleep(i); };
+  together([&] { sleep(0); }, [&] { sleep(1); },
+           [&] {
+             int const claimed = idle.claim_sleeper(idle_set::claim::always, 1);
+             if (claimed >= 0)
+               expect(plain[static_cast<std::size_t>(claimed)] == 1, "what it did before it slept is seen");
+           });
+}
+weft_model::part const p10("idle: a claimer sees what a sleeper did before", sleeper_carries_data, {3, 2});
+
 // Two who claim find two sleepers, each its own.
 void claimed_by_two() {
   idle_set idle;

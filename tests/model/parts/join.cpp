@@ -99,6 +99,35 @@ void patience() {
 }
 weft_model::part const p6("join: a thief that needs a third worker", patience, {1, 0});
 
+// A token that was meant for something else: the owner wakes up between the thief's end and its call.
+void stray_token() {
+  small_pool p(2);
+  int plain = 0;
+  atomic<bool> begun{false};
+  together(
+      [&] {
+        p.run([&] {
+          weft::fork_join(
+              [&] {
+                while (!begun.load(memory_order_acquire)) {
+                  current_worker()->home.share(*current_worker());
+                  relax();
+                }
+              },
+              [&] {
+                begun.store(true, memory_order_release);
+                ++plain;
+              });
+          expect(plain == 1, "what the thief did is seen");
+        });
+      },
+      [&] {
+        while (!begun.load(memory_order_acquire)) relax();
+        for (unsigned i = 0; i != 2; ++i) weft::scheduler_of(p).worker_at(i).sleep.unpark();
+      });
+}
+weft_model::part const p7("join: a stray token", stray_token, {1, 0});
+
 // The counter alone, without a pool: the last end wakes the waiter, and nobody touches the join after that.
 void ends_of_an_open_join() {
   auto* const j = new open_join;

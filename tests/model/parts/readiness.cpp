@@ -228,23 +228,66 @@ void stopped_and_closed() {
 }
 weft_model::part const p6("readiness: a stop and a close", stopped_and_closed, {3, 2});
 
+// E3: what the event told of is there, where nothing but the word says so.
+void carries_data() {
+  readiness word;
+  word.reset(0);
+  int plain = 0;
+  together(
+      [&] {
+        plain = 1;
+        io_operation* const op = word.event(readiness::ready);
+        if (op) reinterpret_cast<one_end*>(op)->signal();
+      },
+      [&] {
+        one_end fired;
+        readiness::bits known = 0;
+        expect(word.enter(known) == readiness::entered::yes, "nobody else is there");
+        if (known == 0) {
+          auto const how = word.wait(reinterpret_cast<io_operation*>(&fired), known);
+          if (how == readiness::waited::begun) fired.wait();
+        }
+        expect(plain == 1, "what was written before the event is there");
+        expect(word.leave(0) == readiness::left::open, "nobody closes it");
+      });
+}
+weft_model::part const p8("readiness: an event carries what was written before", carries_data, {4, 4});
+
+// E2, for a close: what the last operation did comes before what the closer does.
+void closed_after_use() {
+  readiness word;
+  word.reset(0);
+  int plain = 0;
+  together(
+      [&] {
+        readiness::bits known = 0;
+        if (word.enter(known) != readiness::entered::yes) return;
+        ++plain;
+        if (word.leave(0) == readiness::left::closed) ++plain;
+      },
+      [&] {
+        if (word.close().how == readiness::closing::nobody) ++plain;
+      });
+  expect(plain == 1 || plain == 2, "closed once");
+}
+weft_model::part const p9("readiness: a close after an operation", closed_after_use, {4, 4});
+
 // E4: the watcher says that it has gone, and looks for who waits; who begins to wait looks whether it has gone. Nobody waits for ever.
 void unwatched() {
   readiness word;
   word.reset(0);
   atomic<bool> alive{true};
-  one_end fired;
   int fires = 0;
   together(
       [&] {
         alive.store(false, memory_order_relaxed);
         if (io_operation* const op = word.unwatched()) {
-          expect(op == reinterpret_cast<io_operation*>(&fired), "it is the one who waits");
           ++fires;
           reinterpret_cast<one_end*>(op)->signal();
         }
       },
       [&] {
+        one_end fired;
         readiness::bits known = 0;
         expect(word.enter(known) == readiness::entered::yes, "nobody else is there");
         auto* const me = reinterpret_cast<io_operation*>(&fired);

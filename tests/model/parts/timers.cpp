@@ -68,6 +68,23 @@ void stopped() {
 }
 weft_model::part const p6("timers: one is stopped", stopped, {1, 1});
 
+// The worker that set the timer is kept busy until it has fired: somebody else watches the clock.
+task<> sleeps_and_tells(weft::detail::atomic<bool>& woken) {
+  co_await weft::sleep_until(weft::clock::now() + 1ms);
+  woken.store(true, weft::detail::memory_order_release);
+}
+void beside_one_who_is_busy() {
+  small_pool p(2);
+  weft::detail::atomic<bool> woken{false};
+  together([&] { p.run(sleeps_and_tells(woken)); },
+           [&] {
+             p.run([&] {
+               while (!woken.load(weft::detail::memory_order_acquire)) weft::detail::relax();
+             });
+           });
+}
+weft_model::part const p8("timers: one sleeps, the other worker is busy", beside_one_who_is_busy, {1, 0});
+
 // A root comes while the only worker keeps the time.
 void sleep_and_root() {
   small_pool p(1);

@@ -76,6 +76,41 @@ void closed_meanwhile() {
 }
 weft_model::part const c4("waiter: a channel is closed meanwhile", closed_meanwhile, {1, 0});
 
+// Who finds it closed sees what was done before that, without a lock.
+task<> finds_it_closed(weft::channel<int>& c) {
+  std::optional<int> const v = co_await c.receive();
+  expect(!v.has_value(), "nothing was sent");
+}
+void closed_for_a_receiver() {
+  small_pool p(1);
+  weft::channel<int> c(1);
+  int plain = 0;
+  together([&] { plain = 1, c.close(); },
+           [&] {
+             p.run(finds_it_closed(c));
+             expect(plain == 1, "what was done before the close is seen");
+           });
+}
+weft_model::part const c6("waiter: a receiver finds a channel closed", closed_for_a_receiver, {1, 0});
+
+task<> sends_until_closed(weft::channel<int>& c) {
+  for (bool open = true; open;) {
+    bool const sent = co_await c.send(7);
+    open = sent;
+  }
+}
+void closed_for_a_sender() {
+  small_pool p(1);
+  weft::channel<int> c(1);
+  int plain = 0;
+  together([&] { plain = 1, c.close(); },
+           [&] {
+             p.run(sends_until_closed(c));
+             expect(plain == 1, "what was done before the close is seen");
+           });
+}
+weft_model::part const c7("waiter: a sender finds a channel closed", closed_for_a_sender, {1, 0});
+
 // A stop and a message: the message is delivered, or it stays.
 void stopped_or_received() {
   small_pool p(1);
