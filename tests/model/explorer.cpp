@@ -40,6 +40,9 @@ explorer::result const& explorer::run(body model, strategy& by, tracing::mode tr
   ++executions_;
   by_ = &by;
   by.begin();
+  auto const* const weakened = order_table::the().weakened();
+  focused_ = weakened && by.focused();
+  in_focus_ = true;
   model_ = model;
   result_.right = true;
   result_.what.clear();
@@ -237,6 +240,7 @@ bool explorer::fire_deadline() {
 
 unsigned explorer::choose(question what, unsigned alternatives) {
   if (steps_ > steps_with_choice && what != question::sleeper) return 0;
+  if (!in_focus_ && (what == question::value || what == question::place)) return 0;
   if (what == question::spurious) {
     if (spurious_ >= most_spurious || only_newest()) return 0;
     auto const chosen = by_->choose(what, alternatives);
@@ -267,6 +271,10 @@ std::string explorer::deadlock() const {
 
 // ── the steps ──
 
+explorer::weakening explorer::looked_at() noexcept {
+  return order_table::the().weakened() && order_table::the().at_weakened() ? weakening::here : weakening::none;
+}
+
 std::string explorer::name_of(void const* at) { return "#" + std::to_string(memory_.at(at, 1).number); }
 
 void explorer::trace(char const* what, void const* at, std::uint64_t value, char const* order, where const& w) {
@@ -281,21 +289,26 @@ void explorer::trace(char const* what, void const* at, std::uint64_t value, char
 
 std::uint64_t explorer::load(void const* at, std::size_t bytes, std::memory_order order, where const& w) {
   order = order_table::the().pass(operation::load, order, w);
+  auto const weakened = looked_at();
   step();
-  auto const value = memory_.load(view(), usable(at, bytes), order);
+  auto const value = memory_.load(view(), usable(at, bytes, weakened), order);
   if (tracing_) trace("load", at, value, weft_model::name_of(order), w);
   return value;
 }
 
-location& explorer::usable(void const* at, std::size_t bytes) {
+location& explorer::usable(void const* at, std::size_t bytes, weakening w) {
   if (plain_memory::freed(at)) wrong("an atomic object is used in memory that has been freed");
-  return memory_.use(view(), at, bytes);
+  location& l = memory_.use(view(), at, bytes);
+  if (w == weakening::here) l.weakened = true;
+  in_focus_ = !focused_ || l.weakened;
+  return l;
 }
 
 void explorer::store(void const* at, std::size_t bytes, std::uint64_t value, std::memory_order order, where const& w) {
   order = order_table::the().pass(operation::store, order, w);
+  auto const weakened = looked_at();
   step();
-  memory_.store(view(), usable(at, bytes), value, order);
+  memory_.store(view(), usable(at, bytes, weakened), value, order);
   note_change();
   if (tracing_) trace("store", at, value, weft_model::name_of(order), w);
 }
@@ -303,8 +316,9 @@ void explorer::store(void const* at, std::size_t bytes, std::uint64_t value, std
 std::uint64_t explorer::read_modify_write(void const* at, std::size_t bytes, change how, std::uint64_t operand,
                                           std::memory_order order, where const& w) {
   order = order_table::the().pass(operation::update, order, w);
+  auto const weakened = looked_at();
   step();
-  auto const before = memory_.read_modify_write(view(), usable(at, bytes), how, operand, bytes, order);
+  auto const before = memory_.read_modify_write(view(), usable(at, bytes, weakened), how, operand, bytes, order);
   if (how != change::exchange ? operand != 0 : before != operand) note_change();
   if (tracing_) {
     static constexpr std::array names{"exchange", "add", "subtract", "or", "and", "xor"};
@@ -319,9 +333,11 @@ std::uint64_t explorer::read_modify_write(void const* at, std::size_t bytes, cha
 bool explorer::compare_exchange(void const* at, std::size_t bytes, std::uint64_t& expected, std::uint64_t value,
                                 strength s, std::memory_order success, std::memory_order failure, where const& w) {
   success = order_table::the().pass(operation::update, success, w);
+  auto weakened = looked_at();
   failure = order_table::the().pass(operation::failed_exchange, failure, w);
+  if (weakened == weakening::none) weakened = looked_at();
   step();
-  bool const done = memory_.compare_exchange(view(), usable(at, bytes), expected, value, s, success, failure);
+  bool const done = memory_.compare_exchange(view(), usable(at, bytes, weakened), expected, value, s, success, failure);
   if (done) note_change();
   if (tracing_) trace(done ? "swapped" : "refused", at, done ? value : expected, weft_model::name_of(success), w);
   return done;

@@ -33,6 +33,8 @@ class strategy {
     static_cast<void>(threads);
     return choose(what, count);
   }
+  /// Where one order is weakened: whether old values are to be read of the objects alone that it is about.
+  virtual bool focused() { return false; }
   /// False: all there is has been run.
   virtual bool next() = 0;
 };
@@ -98,6 +100,7 @@ class explorer final : private chooser {
   };
 
  private:
+  enum class weakening { none, here };
   enum class state { ready, asleep, joining, ended };
   struct modelled {
     memory_view view;
@@ -136,7 +139,8 @@ class explorer final : private chooser {
   void note_change() noexcept { ++changes_, idle_rounds_ = 0; }
   unsigned choose(question what, unsigned alternatives) override;
   bool only_newest() override;
-  location& usable(void const* at, std::size_t bytes);
+  location& usable(void const* at, std::size_t bytes, weakening w = weakening::none);
+  [[nodiscard]] static weakening looked_at() noexcept;
   vector_clock& bucket(void const* word);
   std::string deadlock() const;
   void trace(char const* what, void const* at, std::uint64_t value, char const* order, where const& w);
@@ -156,6 +160,7 @@ class explorer final : private chooser {
   result result_;
   bool tracing_ = false;
   std::uint64_t executions_ = 0;
+  bool focused_ = false, in_focus_ = true;
   unsigned steps_ = 0, in_a_row_ = 0, idle_rounds_ = 0, spurious_ = 0;
   std::uint64_t changes_ = 0, sleeps_ = 0;
   std::int64_t time_ = 0;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <functional>
 #include <map>
 #include <memory>
@@ -51,6 +52,7 @@ struct settings {
   std::vector<std::string> names;
   std::string only;  // part, mutant or litmus
   bool orders = false;
+  unsigned from = 0;  // of the weakened orders the first
   unsigned site = 0;  // of the weakened orders the one with this number; 0: all
 };
 
@@ -65,8 +67,16 @@ struct tally {
 
 explorer& the_explorer() { return explorer::the(); }
 
-using stopwatch = std::chrono::steady_clock;
-double since(stopwatch::time_point start) { return std::chrono::duration<double>(stopwatch::now() - start).count(); }
+/// What the program has used of a processor: on a machine that is busy with other things as much is run as on one that is not.
+struct stopwatch {
+  using time_point = double;
+  static double now() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+};
+double since(stopwatch::time_point start) { return stopwatch::now() - start; }
+
+/// The time of day at which it ends all the same.
+std::optional<std::chrono::steady_clock::time_point> the_end;
+bool out_of_time() { return the_end && std::chrono::steady_clock::now() > *the_end; }
 
 /// False: an execution went wrong, or the time is over.
 bool explore(entry const& e, strategy& by, std::uint64_t most, double until, stopwatch::time_point start, tally& t,
@@ -85,7 +95,7 @@ bool explore(entry const& e, strategy& by, std::uint64_t most, double until, sto
       complete = true;
       return true;
     }
-    if (until > 0 && (i & 63) == 0 && since(start) > until) return false;
+    if ((i & 63) == 0 && ((until > 0 && since(start) > until) || out_of_time())) return false;
   }
   return true;
 }
@@ -98,6 +108,7 @@ class search {
     limits own = e.within;
     if (s.preemptions) own.preemptions = *s.preemptions;
     if (s.deviations) own.deviations = *s.deviations;
+    if (order_table::the().weakened()) own.deviations = std::max(own.deviations, 1u);
     for (limits const l : {limits{std::min(own.preemptions, 1u), 0},
                            limits{std::min(own.preemptions, 2u), std::min(own.deviations, 1u)}, own})
       if (stages_.empty() || l.preemptions != stages_.back().preemptions || l.deviations != stages_.back().deviations)
@@ -116,7 +127,12 @@ class search {
 
   bool depth_first(double until, stopwatch::time_point start) {
     while (stage_ != stages_.size() && so_far_.within_limits < most_exhaustive_) {
-      if (!all_) all_.emplace(stages_[stage_]);
+      if (!all_) {
+        all_.emplace(stages_[stage_]);
+        // Without seq_cst it is others that are old where one is weaker.
+        if (auto const* const w = order_table::the().weakened(); w && w->order == std::memory_order_seq_cst)
+          all_->focus();
+      }
       auto const before = so_far_.schedules;
       bool complete = false;
       explore(e_, *all_, most_exhaustive_ - so_far_.within_limits, until, start, so_far_, complete);
@@ -246,7 +262,8 @@ int run_long(std::vector<entry const*> const& models, settings const& s) {
   std::uint64_t run = 0;
   unsigned wrong = 0;
   double slice = 0.05;
-  for (unsigned round = 1; wrong == 0 && run < s.long_run && !(s.total > 0 && since(start) > s.total); ++round) {
+  for (unsigned round = 1; wrong == 0 && run < s.long_run && !(s.total > 0 && since(start) > s.total) && !out_of_time();
+       ++round) {
     for (auto const& by : searches) {
       tally& t = by->so_far();
       auto const begun = stopwatch::now();
@@ -260,7 +277,7 @@ int run_long(std::vector<entry const*> const& models, settings const& s) {
         ++wrong;
         break;
       }
-      if (s.total > 0 && since(start) > s.total) break;
+      if ((s.total > 0 && since(start) > s.total) || out_of_time()) break;
     }
     std::printf("round %u: %llu of %llu schedules, %.0f s, %u wrong\n", round, static_cast<unsigned long long>(run),
                 static_cast<unsigned long long>(s.long_run), since(start), wrong);
@@ -342,7 +359,7 @@ int mutate_orders(std::vector<entry const*> const& models, settings s) {
     if (weakened.empty()) std::printf("    %-52s\n", print(site).c_str());
     for (auto const to : weakened) {
       ++number;
-      if (s.site != 0 && s.site != number) continue;
+      if ((s.site != 0 && s.site != number) || number < s.from) continue;
       orders.weaken(site, to);
       entry const* killer = nullptr;
       tally t;
@@ -382,6 +399,7 @@ int mutate_orders(std::vector<entry const*> const& models, settings s) {
       "  --long N               all models in turns, in slices of time, until N schedules have been run\n"
       "  --preemptions N --deviations N   limits of the depth first search, in place of each model's own\n"
       "  --within N             at most so many schedules depth first\n"
+      "  --wall S               ends after so many seconds of the clock on the wall; the others are of a processor\n"
       "  --seconds S            at most so long for each model\n"
       "  --total S              at most so long for all: what is left is shared by the models that are\n"
       "  --seed N\n"
@@ -389,6 +407,7 @@ int mutate_orders(std::vector<entry const*> const& models, settings s) {
       "  --orders               weakens each memory order of weft's headers in turn, and says whether a model finds "
       "it\n"
       "  --site N               the N-th of these alone\n"
+      "  --from N               the N-th and those behind it\n"
       "  --trace                prints what was found for a mutant, too\n"
       "  --quiet                prints what is wrong alone, and one line at the end");
   std::exit(2);
@@ -415,6 +434,9 @@ settings parse(int argc, char** argv) {
     else if (a == "--at") s.at = value();
     else if (a == "--only") s.only = value();
     else if (a == "--orders") s.orders = true;
+    else if (a == "--wall")
+      the_end = std::chrono::steady_clock::now() + std::chrono::milliseconds(std::atoi(value()) * 1000);
+    else if (a == "--from") s.from = static_cast<unsigned>(std::atoi(value()));
     else if (a == "--site") s.site = static_cast<unsigned>(std::atoi(value()));
     else if (a == "--trace") s.trace = true;
     else if (a == "--quiet") s.quiet = true;

@@ -66,6 +66,7 @@ location& memory::make(entry& e) {
   l.address = e.address;
   l.number = static_cast<std::uint32_t>(locations_.used());
   l.alive = e.alive;
+  l.weakened = false;
   l.born_by = e.born_by;
   l.born_at = e.born_at;
   l.users = 1u << e.born_by;

@@ -64,6 +64,7 @@ struct location {
   void const* address = nullptr;
   std::uint32_t number = 0;
   bool alive = true;
+  bool weakened = false;  // an operation on it has had its order weakened
   unsigned born_by = 0;
   std::uint32_t born_at = 0;
   unsigned users = 0;  // a bit for each thread in by

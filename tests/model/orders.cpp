@@ -68,7 +68,10 @@ void order_table::weaken(order_site const& site, std::memory_order to) {
 }
 
 std::memory_order order_table::look(operation what, std::memory_order order, where const& w) {
-  if (weakened_) return order == site_.order && same_place(site_, what, w) ? to_ : order;
+  if (weakened_) {
+    matched_ = order == site_.order && same_place(site_, what, w);
+    return matched_ ? to_ : order;
+  }
   for (order_site const& s : seen_)
     if (s.order == order && same_place(s, what, w)) return order;
   seen_.push_back({std::string(short_name(w.file_name())), w.line(), w.column(), what, order});

@@ -40,6 +40,10 @@ class order_table {
 
   void weaken(order_site const& site, std::memory_order to);
   void restore() noexcept { weakened_ = false, busy_ = collecting_; }
+  /// What was weakened, if that is so now.
+  [[nodiscard]] order_site const* weakened() const noexcept { return weakened_ ? &site_ : nullptr; }
+  /// Whether the last order passed was that one.
+  [[nodiscard]] bool at_weakened() const noexcept { return matched_; }
 
   [[nodiscard]] std::memory_order pass(operation what, std::memory_order order, where const& w) {
     return busy_ ? look(what, order, w) : order;
@@ -50,7 +54,7 @@ class order_table {
 
   static order_table the_one_;
 
-  bool busy_ = false, collecting_ = false, weakened_ = false;
+  bool busy_ = false, collecting_ = false, weakened_ = false, matched_ = false;
   std::vector<order_site> seen_;
   order_site site_;
   std::memory_order to_ = std::memory_order_relaxed;

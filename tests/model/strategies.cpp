@@ -33,6 +33,19 @@ void by_priority::begin() {
   old_values_ = dice_.below(2) * 64;
 }
 
+// Where they are few, they are frequent.
+bool random_walk::focused() {
+  if (dice_.below(2) == 0) return false;
+  rate_[static_cast<std::size_t>(question::value)] = rate_[static_cast<std::size_t>(question::place)] = 128;
+  return true;
+}
+
+bool by_priority::focused() {
+  if (dice_.below(2) == 0) return false;
+  old_values_ = 128;
+  return true;
+}
+
 unsigned by_priority::choose(question what, unsigned alternatives) {
   ++step_;
   auto const rate = what == question::value      ? old_values_

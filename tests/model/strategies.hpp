@@ -34,6 +34,7 @@ class random_walk final : public strategy {
   explicit random_walk(std::uint64_t seed) noexcept : dice_(seed) {}
   void begin() override;
   unsigned choose(question what, unsigned alternatives) override;
+  bool focused() override;
   bool next() override { return true; }
 
  private:
@@ -49,6 +50,7 @@ class by_priority final : public strategy {
   void begin() override;
   unsigned choose(question what, unsigned alternatives) override;
   unsigned choose_thread(question what, unsigned const* threads, unsigned count) override;
+  bool focused() override;
   bool next() override { return true; }
 
  private:
@@ -64,6 +66,8 @@ class exhaustive final : public strategy {
   static constexpr unsigned no_limit = ~0u;
   explicit exhaustive(limits within) noexcept : within_(within) {}
   void begin() override { at_ = preemptions_ = deviations_ = 0; }
+  bool focused() override { return focus_; }
+  void focus() noexcept { focus_ = true; }
   unsigned choose(question what, unsigned alternatives) override;
   bool next() override;
 
@@ -79,6 +83,7 @@ class exhaustive final : public strategy {
   }
 
   limits within_;
+  bool focus_ = false;
   std::vector<branch> path_;
   std::size_t at_ = 0;
   unsigned preemptions_ = 0, deviations_ = 0;
