@@ -8,7 +8,7 @@
 #include <weft/base/assert.hpp>
 #include <weft/base/utility.hpp>
 #include <weft/concurrent/atomic.hpp>
-#include <weft/concurrent/mutex.hpp>
+#include <weft/concurrent/spin_lock.hpp>
 #include <weft/os/futex.hpp>
 
 #include <cstdint>
@@ -102,7 +102,7 @@ class stop_state : pinned {
   /// nothing registers with this state any more. first_with_callbacks: the caller sees to it that call_back is called, once, by anybody.
   enum class said { before, first, first_with_callbacks };
   [[nodiscard]] said say_stop() noexcept {
-    small_lock const guard(lock_);
+    spin_lock const guard(lock_);
     if (requested_.load(memory_order_relaxed)) return said::before;
     requested_.store(true, memory_order_release);  // release: E1.
     return callbacks_ ? said::first_with_callbacks : said::first;
@@ -114,7 +114,7 @@ class stop_state : pinned {
 
   /// False: the stop has been asked for already, nothing was registered.
   [[nodiscard]] bool add(stop_registration& callback) noexcept {
-    small_lock const guard(lock_);
+    spin_lock const guard(lock_);
     if (requested_.load(memory_order_relaxed)) return false;
     if (parent_ && !linked_) {
       ::new (static_cast<void*>(&link_)) parent_link(this);
@@ -125,6 +125,15 @@ class stop_state : pinned {
     callback.previous_ = &callbacks_;
     if (callbacks_) callbacks_->previous_ = &callback.next_;
     callbacks_ = &callback;
+    return true;
+  }
+
+  /// True: the callback has been taken out, and will not be called. False: it is being called, or has been. For somebody who keeps the
+  /// registration and the state alive in another way: it does not wait.
+  [[nodiscard]] bool take_out(stop_registration& callback) noexcept {
+    spin_lock const guard(lock_);
+    if (!callback.previous_) return false;
+    unlink(callback);
     return true;
   }
 
@@ -190,7 +199,7 @@ class stop_state : pinned {
   stop_state* parent_;
   atomic<bool> requested_{false};
   bool linked_ = false;  // guarded by lock_; link_ lives while it is set
-  small_mutex lock_;
+  spin_mutex lock_;
   std::uint32_t waiters_ = 0;               // guarded by lock_
   atomic<std::uint32_t> returned_{0};       // moves when a callback has returned and somebody waits for that
   stop_registration* callbacks_ = nullptr;  // guarded by lock_
