@@ -80,7 +80,7 @@ inline void scheduler::poll_events(worker& self, std::uint64_t patience) noexcep
 }
 
 // Called by a searcher that has sat down. As sleep.
-inline bool scheduler::sleep_in_driver(worker& self, event_driver& events) noexcept {
+inline scheduler::awake scheduler::sleep_in_driver(worker& self, event_driver& events) noexcept {
   look_before_sleep(self);
   self.in_driver.store(true, memory_order_seq_cst);  // E3.
   ready_batch batch;
@@ -110,14 +110,13 @@ inline bool scheduler::sleep_in_driver(worker& self, event_driver& events) noexc
   stop_keeping_time(self);
   if (time_moved) deadline_moved();
   if (claimed) {
-    job* const found = first ? first : find_anywhere(self);
+    if (!first && !exiting_.load(memory_order_acquire)) return awake::searching;  // acquire: shut_down.
     leave_search();
-    if (found) run_job(self, found);
-  } else {
-    if (!left.searchers && !left.seated) left.sleepers ? events_watched() : watch_left_alone();
-    if (first) run_job(self, first);
+  } else if (!left.searchers && !left.seated) {
+    left.sleepers ? events_watched() : watch_left_alone();
   }
-  return first != nullptr || !exiting_.load(memory_order_acquire);  // acquire: shut_down.
+  if (first) run_job(self, first);
+  return first || !exiting_.load(memory_order_acquire) ? awake::idle : awake::ended;  // acquire: shut_down.
 }
 
 }  // namespace weft::detail

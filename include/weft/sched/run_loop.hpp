@@ -202,12 +202,26 @@ inline job* scheduler::take_ready_of_others(worker& self, unsigned start) noexce
   return nullptr;
 }
 
+// A job that was just woken runs soon where its waker is, when that one waits. Two tasks that send each other messages would otherwise be
+// pulled apart again and again, and each message would cost what it costs to get its cache lines from another core. So it is taken only
+// from a worker that has been seen in one and the same job for a while. One victim is watched at a time.
 inline job* scheduler::take_woken_of_others(worker& self, unsigned start) noexcept {
+  constexpr auto patience = modelled ? 0 : 5 * ticks_per_microsecond;
+  // Relaxed: a guess. Who sees an old number begins to watch anew.
+  auto const has_one = [](worker const& w) { return w.lifo.load(memory_order_relaxed) != nullptr; };
+  auto& watched = self.watched;
+  if (watched.victim && has_one(*watched.victim) && watched.victim->jobs.get() == watched.job) {
+    if (ticks() - watched.since < patience) return nullptr;
+    if (job* const j = std::exchange(watched.victim, nullptr)->lifo.exchange(nullptr, memory_order_acquire))
+      return j;  // acquire: from its waker.
+  }
+  watched.victim = nullptr;
   auto const count = worker_count();
   for (unsigned i = 0; i < count; ++i) {
     worker& victim = worker_at((start + i) % count);
-    if (&victim == &self || !victim.lifo.load(memory_order_relaxed)) continue;
-    if (job* const j = victim.lifo.exchange(nullptr, memory_order_acquire)) return j;  // acquire: from its waker.
+    if (&victim == &self || !has_one(victim)) continue;
+    watched = {&victim, victim.jobs.get(), ticks()};
+    break;
   }
   return nullptr;
 }
@@ -323,17 +337,28 @@ inline void scheduler::run(worker& self) noexcept {
     if (exiting_.load(memory_order_acquire)) break;  // acquire: shut_down.
 
     idle.begin_search();
-    job* found = search(self);
-    if (found) self.from_driver = false;
-    else poll_timers(self), found = find_local(self);
+    if (search_and_sleep(self) == awake::ended) break;
+  }
+  set_current_worker(nullptr);
+}
+
+// Called as a searcher, and done when it has run a job or is awake for something else. Who was woken to search and finds nothing yet stays
+// a searcher: there may be a job that is still its waker's (take_woken_of_others), and nobody else is to be woken for that.
+inline scheduler::awake scheduler::search_and_sleep(worker& self) noexcept {
+  for (job* found = nullptr;; found = find_local(self)) {
+    if (!found && (found = search(self))) self.from_driver = false;
+    if (!found) poll_timers(self), found = find_local(self);
     if (found) {
       leave_search();
       run_job(self, found);
-    } else if (!sleep(self)) {
-      break;
+      return awake::idle;
+    }
+    if (auto const how = sleep(self); how != awake::searching) return how;
+    if (self.kind == worker_kind::spare && surplus_.load(memory_order_relaxed) > 0) {
+      leave_search();
+      return awake::idle;
     }
   }
-  set_current_worker(nullptr);
 }
 
 inline job* scheduler::search(worker& self) noexcept {
@@ -344,7 +369,8 @@ inline job* scheduler::search(worker& self) noexcept {
   auto const until = clock::now() + std::chrono::microseconds(50);
   do {
     if (job* const j = find_anywhere(self)) return j;
-    for (int i = 0; i < looks(16); ++i) relax();
+    // Each look at what a worker writes all the time costs that worker, too.
+    for (int i = 0, most = self.watched.victim ? looks(48) : looks(16); i < most; ++i) relax();
     if (events_unwatched()) {
       poll_events(self, 10 * ticks_per_microsecond);
       if (job* const j = self.ring.pop()) return j;
@@ -375,8 +401,8 @@ inline void scheduler::watch_left_alone() noexcept {
 
 // ── sleeping ──
 
-// Called as a searcher. True: awake again, no longer counted as searching. False: the pool has ended.
-inline bool scheduler::sleep(worker& self) noexcept {
+// Called as a searcher.
+inline scheduler::awake scheduler::sleep(worker& self) noexcept {
   auto const own = static_cast<int>(self.index);
   self.parks.add();
   self.from_driver = false;
@@ -405,17 +431,10 @@ inline bool scheduler::sleep(worker& self) noexcept {
     }
     self.sleep.park(deadline);
   }
-  if (exiting_.load(memory_order_acquire)) return false;  // acquire: shut_down.
+  if (exiting_.load(memory_order_acquire)) return awake::ended;  // acquire: shut_down.
   poll_timers(self);
   stop_keeping_time(self);
-  // Awake as the one searcher: look as a searcher does.
-  if (job* const found = find_anywhere(self)) {
-    leave_search();
-    run_job(self, found);
-  } else {
-    leave_search();
-  }
-  return true;
+  return awake::searching;
 }
 
 // After it was announced.

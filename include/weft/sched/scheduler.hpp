@@ -202,8 +202,11 @@ class scheduler : pinned {
   void lend_place_of(worker& stuck) noexcept;
   void take_place_back(worker& self) noexcept;
 
+  // How a worker comes out of its sleep: counted as a searcher or not; ended: the pool has, and it leaves.
+  enum class awake { idle, searching, ended };
+
   // driver_seats.hpp
-  bool sleep_in_driver(worker& self, event_driver& events) noexcept;
+  awake sleep_in_driver(worker& self, event_driver& events) noexcept;
   [[nodiscard]] clock::time_point keep_time(worker& self, bool take_over) noexcept;
   void stop_keeping_time(worker& self) noexcept;
   void nudge_seat() noexcept;
@@ -226,7 +229,8 @@ class scheduler : pinned {
   static void prefetch(ready_job const* later) noexcept;
   void run_job(worker& self, job* j) noexcept;
   void run_taken(worker& self, job* j) noexcept;
-  bool sleep(worker& self) noexcept;
+  awake search_and_sleep(worker& self) noexcept;
+  awake sleep(worker& self) noexcept;
   void leave_search() noexcept;
   [[nodiscard]] bool work_visible() const noexcept;
   [[nodiscard]] bool work_visible_to(worker const& self) const noexcept;

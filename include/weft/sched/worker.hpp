@@ -141,6 +141,13 @@ class worker : pinned {
   unsigned joins = 0;             // frames that wait in joins
   worker* victim = nullptr;       // whose deque the job about to be run comes from
 
+  // Who has a woken job that this worker would take, in which of its jobs that one was seen, and since when, in ticks.
+  struct watch {
+    worker* victim = nullptr;
+    std::uint64_t job = 0, since = 0;
+  };
+  watch watched;
+
   // ── the monitor alone ──
   std::uint64_t jobs_seen = 0;  // at its last look
   std::uint64_t last_looked = 0;
