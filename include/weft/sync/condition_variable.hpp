@@ -73,7 +73,7 @@ class condition_variable {
     // By whoever has claimed it: it has the mutex now, or stands in its queue, where unlock gives it the mutex unasked.
     void go_for_mutex() noexcept {
       hand_on();
-      if (guarded_by.acquire_or_enqueue(*this)) fire();  // Past here *this may be gone.
+      if (guarded_by.acquire_or_enqueue(*this) == detail::enqueued::completed) fire();  // Past here *this may be gone.
     }
     mutex& guarded_by;
   };

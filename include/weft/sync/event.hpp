@@ -45,20 +45,21 @@ class event_word : pinned {
     return word_.compare_exchange_strong(expected, unset, memory_order_acquire, memory_order_relaxed);  // E1.
   }
 
-  // True: it is set, and with clear_it no more. False: w stands in the queue.
+  // completed: it is set, and with clear_it no more; the caller claims w. waits: w stands in the queue. lost: its task has been asked to stop.
   enum class when_set { leave_it, clear_it };
-  bool take_or_enqueue(waiter& w, when_set what) noexcept {
+  enqueued take_or_enqueue(waiter& w, when_set what) noexcept {
     small_lock const locked(lock_);
     auto seen = word_.load(memory_order_relaxed);
     while (seen != awaited) {
       auto const next = seen == unset ? awaited : what == when_set::clear_it ? unset : set;
       bool const was_set = seen == set;
       if (!word_.compare_exchange_weak(seen, next, memory_order_acquire, memory_order_relaxed)) continue;  // E1.
-      if (was_set) return true;
+      if (was_set) return enqueued::completed;
       break;
     }
-    queue_.push_back(&w);
-    return false;
+    if (queue_.stand(w)) return enqueued::waits;
+    note_if_empty();
+    return enqueued::lost;
   }
 
   void leave(waiter& w) noexcept {
@@ -133,11 +134,13 @@ class event {
   class [[nodiscard]] wait_operation : public detail::waitable_operation<wait_operation> {
    public:
     using node = detail::waiter;
+    static constexpr bool can_wait_alone = true;
 
     explicit wait_operation(detail::event_word& w) noexcept : word_(&w) {}
     bool try_complete() noexcept { return word_->is_set(); }
     detail::enqueued enqueue(node& w) noexcept {
-      if (!word_->take_or_enqueue(w, detail::event_word::when_set::leave_it)) return detail::enqueued::waits;
+      auto const said = word_->take_or_enqueue(w, detail::event_word::when_set::leave_it);
+      if (said != detail::enqueued::completed) return said;
       return w.claim() ? detail::enqueued::completed : detail::enqueued::lost;
     }
     detail::left withdraw(node& w) noexcept {
@@ -178,12 +181,13 @@ class auto_event {
   class [[nodiscard]] wait_operation : public detail::waitable_operation<wait_operation> {
    public:
     using node = detail::waiter;
+    static constexpr bool can_wait_alone = true;
 
     explicit wait_operation(detail::event_word& w) noexcept : word_(&w) {}
     bool try_complete() noexcept { return word_->clear(); }
     detail::enqueued enqueue(node& w) noexcept {
-      if (!word_->take_or_enqueue(w, detail::event_word::when_set::clear_it)) return detail::enqueued::waits;
-      if (w.claim()) return detail::enqueued::completed;
+      auto const said = word_->take_or_enqueue(w, detail::event_word::when_set::clear_it);
+      if (said != detail::enqueued::completed || w.claim()) return said;
       word_->set_for_one();
       return detail::enqueued::lost;
     }

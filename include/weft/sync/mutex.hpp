@@ -93,19 +93,20 @@ class mutex : detail::pinned {
     }
   }
 
-  // True: the caller has the mutex. False: w stands in the queue.
-  bool acquire_or_enqueue(detail::waiter& w) noexcept {
+  // completed: the caller has the mutex, and claims w. waits: w stands in the queue. lost: its task has been asked to stop.
+  detail::enqueued acquire_or_enqueue(detail::waiter& w) noexcept {
     detail::small_lock const locked(lock_);
     auto seen = word_.load(detail::memory_order_relaxed);
     while (seen != awaited) {
       auto const next = seen == free ? held : awaited;
       if (!word_.compare_exchange_weak(seen, next, detail::memory_order_acquire, detail::memory_order_relaxed))  // E1.
         continue;
-      if (next == held) return true;
+      if (next == held) return detail::enqueued::completed;
       break;
     }
-    queue_.push_back(&w);
-    return false;
+    if (queue_.stand(w)) return detail::enqueued::waits;
+    note_if_empty();
+    return detail::enqueued::lost;
   }
 
   void leave(detail::waiter& w) noexcept {
@@ -157,12 +158,13 @@ class [[nodiscard]] mutex::guard {
 class [[nodiscard]] mutex::lock_operation : public detail::waitable_operation<lock_operation> {
  public:
   using node = detail::waiter;
+  static constexpr bool can_wait_alone = true;
 
   explicit lock_operation(mutex& m) noexcept : mutex_(&m) {}
   bool try_complete() noexcept { return mutex_->try_acquire(); }
   detail::enqueued enqueue(node& w) noexcept {
-    if (!mutex_->acquire_or_enqueue(w)) return detail::enqueued::waits;
-    if (w.claim()) return detail::enqueued::completed;
+    auto const said = mutex_->acquire_or_enqueue(w);
+    if (said != detail::enqueued::completed || w.claim()) return said;
     mutex_->release();
     return detail::enqueued::lost;
   }

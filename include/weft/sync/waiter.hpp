@@ -34,6 +34,7 @@ class waiter;
 //   reserved 2    claim_both, for a few instructions    may become claimed or free again: who meets it waits for that
 //   armed    4    the awaiting thread, as its last step the task is suspended and may be resumed anywhere
 //   fired    8    the winner, where it is not armed     the awaiting thread goes on by itself
+//   alone   16    the constructor, with armed           one waiter, in one queue: see below
 //
 //       open ── claim ─────────────────────▶ claimed ── fire ──▶ the task goes on
 //       open ── reserve ──▶ reserved ── commit ──▶ claimed
@@ -48,6 +49,12 @@ class waiter;
 //   E2  fire's release → arm's acquire                what the winner wrote
 //   E3  came_too_late's release → expect_late's acquire, and back    the waiters that late parties touched
 //
+// A task that waits for one thing does with less: its word never changes. It registers with the stop state under the lock of the queue, as
+// the last step before it stands there (stand); so whoever would have it go on finds it suspended, through that lock (in place of E1).
+// Claimed is what has been taken out of the stop state: by a giver, under the queue's lock, or by the stop, which then withdraws
+// the waiter under that lock, and fires. As long as a giver finds the waiter in the queue and holds its lock, the stop has not fired, so the
+// task's context and stop state are there. The stop state's lock is taken inside the queue's, never the other way round.
+//
 /// What a waiting task goes on with: claimed by exactly one of those who would have it go on.
 class selection : public resumption, protected stop_registration {
  public:
@@ -55,9 +62,20 @@ class selection : public resumption, protected stop_registration {
   explicit selection(stop_registration::invoke_function when_asked_to_stop) noexcept
       : stop_registration(when_asked_to_stop) {}
 
+  /// Of one waiter alone, in a queue that it enters by stand. when_asked_to_stop has won: it withdraws, and fires.
+  struct alone {};
+  selection(stop_registration::invoke_function when_asked_to_stop, alone) noexcept
+      : stop_registration(when_asked_to_stop), word_(alone_bit | armed_bit) {}
+
   /// True: the caller has won. It hands over what it has, and then fires, as its last touch. False: the task goes on with
   /// something else; what the caller has is for the next in its queue.
-  [[nodiscard]] bool claim() noexcept { return set_if_open(claimed_bit); }
+  [[nodiscard]] bool claim() noexcept {
+    if (!waits_alone()) return set_if_open(claimed_bit);
+    if (!registered_) return true;
+    if (!ambient->stop->take_out(*this)) return false;
+    registered_ = false;
+    return true;
+  }
 
   /// By the winner, after it has let go of every lock. `among` several that go on together it goes behind what is ready, so that they
   /// keep their order; alone, in front.
@@ -117,7 +135,10 @@ class selection : public resumption, protected stop_registration {
 
  private:
   friend class waiter;
-  static constexpr std::uint8_t claimed_bit = 1, reserved_bit = 2, armed_bit = 4, fired_bit = 8;
+  friend class waiter_queue;
+  static constexpr std::uint8_t claimed_bit = 1, reserved_bit = 2, armed_bit = 4, fired_bit = 8, alone_bit = 16;
+
+  [[nodiscard]] bool waits_alone() const noexcept { return (word_.load(memory_order_relaxed) & alone_bit) != 0; }
 
   // False: claimed.
   bool set_if_open(std::uint8_t bit) noexcept {
@@ -140,7 +161,7 @@ class selection : public resumption, protected stop_registration {
   }
 
   atomic<std::uint8_t> word_{0};
-  bool registered_ = false;       // with the stop state; the awaiting thread's, then the task's
+  bool registered_ = false;       // with the stop state; the awaiting thread's, then the winner's, then the task's
   atomic<std::int32_t> late_{0};  // parties that have come too late, less those expected
 };
 
@@ -189,6 +210,21 @@ class waiter : public list_link, pinned {
 inline claims waiter::claim_both(waiter& mine, waiter& theirs) noexcept {
   selection &a = mine.owner(), &b = theirs.owner();
   if (&a == &b) return claims::same_task;
+  if (a.waits_alone()) {  // and stands nowhere yet: nobody else can claim it
+    if (!theirs.claim()) return claims::theirs_is_lost;
+    a.winner = &mine;
+    return claims::both;
+  }
+  if (b.waits_alone()) {  // who finds a reserved waits for a stop state's lock, if at all
+    if (!a.reserve()) return claims::mine_is_lost;
+    if (!theirs.claim()) {
+      a.give_up();
+      return claims::theirs_is_lost;
+    }
+    a.commit();
+    a.winner = &mine;
+    return claims::both;
+  }
   bool const mine_first = std::less<>()(&a, &b);
   selection &lower = mine_first ? a : b, &higher = mine_first ? b : a;
   if (!lower.reserve()) return mine_first ? claims::mine_is_lost : claims::theirs_is_lost;
@@ -205,6 +241,14 @@ inline claims waiter::claim_both(waiter& mine, waiter& theirs) noexcept {
 /// Waiters, first come first served. Guarded by its owner's lock.
 class waiter_queue : public intrusive_list<waiter> {
  public:
+  /// By an enqueue, as the last that it does with w before it lets go of the lock. False: the task that waits alone has been asked to stop,
+  /// w does not stand in the queue; enqueue then says lost.
+  [[nodiscard]] bool stand(waiter& w) noexcept {
+    if (w.owner().waits_alone() && !w.owner().accept_stop()) return false;
+    push_back(&w);
+    return true;
+  }
+
   /// Takes the first waiter that can be claimed out of the queue, and with it those before, which cannot; null: there is none.
   [[nodiscard]] waiter* pop_claimed() noexcept {
     while (waiter* const w = pop_front())
@@ -285,6 +329,10 @@ concept selectable = std::move_constructible<Op> && std::derived_from<typename O
                        op.take();
                      };
 
+/// An operation whose enqueue uses stand, and whose withdraw says left::now.
+template <class Op>
+concept can_wait_alone = requires { requires Op::can_wait_alone; };
+
 /// Awaits one operation: a selection of one.
 template <class Op>
 class operation_awaiter : public native_awaiter {
@@ -309,14 +357,22 @@ class operation_awaiter : public native_awaiter {
   // Made only where the task has to wait: what is there costs no more than its taking.
   class wait : public selection, public Op::node {
    public:
+    explicit wait(Op& op) noexcept
+      requires can_wait_alone<Op>
+        : selection(&wait::stop, selection::alone{}), Op::node(static_cast<selection&>(*this)), op_(op) {}
     explicit wait(Op& op) noexcept : selection(&wait::stop), Op::node(static_cast<selection&>(*this)), op_(op) {}
 
     template <weft_promise Promise>
     bool begin_waiting(std::coroutine_handle<Promise> task) {
       selection::begin(task);
-      if (op_.enqueue(*this) != enqueued::waits) return false;
-      if (!selection::accept_stop()) stop(this);
-      return selection::arm();
+      bool const waits = op_.enqueue(*this) == enqueued::waits;
+      if constexpr (can_wait_alone<Op>) {
+        return waits;  // True: past here *this may be gone.
+      } else {
+        if (!waits) return false;
+        if (!selection::accept_stop()) stop(this);
+        return selection::arm();
+      }
     }
 
     void end_waiting() {
@@ -327,8 +383,13 @@ class operation_awaiter : public native_awaiter {
    private:
     static void stop(stop_registration* r) noexcept {
       auto& me = *static_cast<wait*>(static_cast<selection*>(r));
-      if (!me.selection::claim()) return;
-      if (me.op_.withdraw(me) == left::now || me.expect_late(1)) me.selection::fire();  // Past here *r may be gone.
+      if constexpr (can_wait_alone<Op>) {
+        static_cast<void>(me.op_.withdraw(me));
+        me.selection::fire();  // Past here *r may be gone.
+      } else {
+        if (!me.selection::claim()) return;
+        if (me.op_.withdraw(me) == left::now || me.expect_late(1)) me.selection::fire();  // Past here *r may be gone.
+      }
     }
 
     Op& op_;
