@@ -260,7 +260,7 @@ detail::enqueued channel<T>::enqueue(sending& mine) {
     } else if (mine.owner().claimed()) {
       return detail::enqueued::lost;
     } else if (messages_.full()) {
-      senders_.push_back(&mine);
+      if (!senders_.stand(mine)) return detail::enqueued::lost;
       note_state();
       return detail::enqueued::waits;
     } else {
@@ -290,7 +290,7 @@ detail::enqueued channel<T>::enqueue(receiving& mine) noexcept {
     } else if (closed_) {
       return mine.claim() ? detail::enqueued::completed : detail::enqueued::lost;
     } else {
-      receivers_.push_back(&mine);
+      if (!receivers_.stand(mine)) return detail::enqueued::lost;
       note_state();
       return detail::enqueued::waits;
     }
@@ -320,8 +320,11 @@ template <class T, class Held>
 class [[nodiscard]] send_operation : public waitable_operation<send_operation<T, Held>> {
  public:
   using node = typename channel<T>::sending;
+  static constexpr bool can_wait_alone = true;
 
   send_operation(channel<T>& c, Held&& held) noexcept : channel_(&c), held_(std::move(held)) {}
+  // One that has not begun: see receive_operation.
+  send_operation(send_operation&& other) noexcept : channel_(other.channel_), held_(std::move(other.held_)) {}
 
   bool try_complete() {
     auto const said = channel_->try_send_now(message());
@@ -354,8 +357,12 @@ template <class T>
 class [[nodiscard]] receive_operation : public waitable_operation<receive_operation<T>> {
  public:
   using node = typename channel<T>::receiving;
+  static constexpr bool can_wait_alone = true;
 
   explicit receive_operation(channel<T>& c) noexcept : channel_(&c) {}
+  // One that has not begun. It has nothing but its channel, and copying the rest, too, costs: a load that is wider than the stores before
+  // it has to wait for them.
+  receive_operation(receive_operation&& other) noexcept : channel_(other.channel_) {}
 
   bool try_complete() noexcept { return channel_->try_receive_now(message_) != channel<T>::got::nothing; }
   enqueued enqueue(node& n) noexcept {
@@ -366,7 +373,11 @@ class [[nodiscard]] receive_operation : public waitable_operation<receive_operat
     channel_->leave(channel_->receivers_, n);
     return left::now;
   }
-  [[nodiscard]] std::optional<T> take() noexcept { return std::exchange(message_, std::nullopt); }
+  [[nodiscard]] std::optional<T> take() noexcept {
+    if (!message_) return std::nullopt;
+    scope_exit const forget([this] { message_.reset(); });
+    return std::move(*message_);
+  }
 
  private:
   channel<T>* channel_;

@@ -129,6 +129,65 @@ void stopped_or_received() {
 }
 weft_model::part const c5("waiter: a receive is stopped while a message comes", stopped_or_received, {1, 0});
 
+// A sender that waits is stopped while somebody comes for its message: taken and sent, or neither.
+void stopped_or_sent() {
+  small_pool p(1);
+  weft::channel<int> c(0);
+  bool sent = false, got = false;
+  auto f = p.spawn(send_unless_closed, std::ref(c), std::ref(sent));
+  together([&] { f.stop(); }, [&] { got = c.try_receive().has_value(); });
+  try {
+    f.get();
+  } catch (weft::stopped const&) {
+    expect(!sent, "who was stopped has not sent");
+  }
+  expect(sent == got, "the message is taken and sent, or neither");
+}
+weft_model::part const c6("waiter: a send is stopped while somebody receives", stopped_or_sent, {1, 0});
+
+// The same from a select, which claims both: an otherwise ends it where the sender is not there.
+task<bool> receive_of_two(weft::channel<int>& a, weft::channel<int>& b) {
+  bool got = false;
+  auto from_a = weft::on(a.receive(), [&](std::optional<int> v) { got = v.has_value(); });
+  auto from_b = weft::on(b.receive(), [&](std::optional<int> v) { got = v.has_value(); });
+  auto neither = weft::otherwise([] {});
+  co_await weft::select(std::move(from_a), std::move(from_b), std::move(neither));
+  co_return got;
+}
+void stopped_or_selected() {
+  small_pool p(1);
+  weft::channel<int> c(0), unused(0);
+  bool sent = false, got = false;
+  auto f = p.spawn(send_unless_closed, std::ref(c), std::ref(sent));
+  together([&] { f.stop(); }, [&] { got = p.run(receive_of_two(c, unused)); });
+  try {
+    f.get();
+  } catch (weft::stopped const&) {
+    expect(!sent, "who was stopped has not sent");
+  }
+  expect(sent == got, "the message is taken and sent, or neither");
+}
+weft_model::part const c7("waiter: a send is stopped while a select receives", stopped_or_selected, {1, 0});
+
+// The one who waits is let go, and destroys everything, while it is asked to stop.
+void closed_and_stopped() {
+  small_pool p(1);
+  auto* const c = new weft::channel<int>(0);
+  int received = 0;
+  auto f = p.spawn(receive_all, std::ref(*c), std::ref(received));
+  together([&] { f.stop(); },
+           [&] {
+             c->close();
+             try {
+               f.get();
+             } catch (weft::stopped const&) {
+             }
+             delete c;
+           });
+  expect(received == 0, "there was nothing");
+}
+weft_model::part const c8("waiter: a channel is closed while its receiver is stopped", closed_and_stopped, {1, 0});
+
 task<int> receive_one(weft::oneshot<int>& o) {
   std::optional<int> const v = co_await o.receive();
   co_return v.value_or(0);
