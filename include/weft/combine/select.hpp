@@ -22,6 +22,7 @@
 #include <exception>
 #include <functional>
 #include <optional>
+#include <stdexcept>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -126,12 +127,19 @@ struct operation_of<tick_operation const&> {
   using type = tick_case;
 };
 
-/// A future, kept (Future is future<T>) or borrowed (future<T>&): it is consumed if it wins.
+/// A future, kept (Future is future<T>) or borrowed (future<T>&): it is consumed if it wins. Of several cases of one select that borrow the
+/// same future the first that is enqueued listens for all.
 template <class T, class Future>
 class future_case {
  public:
   struct node : waiter, listener {
     explicit node(selection& s) noexcept : waiter(s), listener(&node::is_ready) {}
+    bool listens = false;
+
+    // Is it another case of the same select?
+    [[nodiscard]] bool is_sibling(listener const& other) const noexcept {
+      return other.notify == this->notify && &static_cast<node const&>(other).owner() == &this->owner();
+    }
 
    private:
     static void is_ready(listener* l) noexcept {
@@ -143,11 +151,19 @@ class future_case {
 
   explicit future_case(Future&& f) noexcept : future_(static_cast<Future&&>(f)) {}
   bool try_complete() const noexcept { return future_access::look<T>(future_)->ready(); }
-  enqueued enqueue(node& n) noexcept {
-    if (future_access::look<T>(future_)->attach(n)) return enqueued::waits;
+  enqueued enqueue(node& n) {
+    auto const state = future_access::look<T>(future_);
+    n.listens = state->attach(n);
+    if (n.listens) return enqueued::waits;
+    if (listener const* const other = state->listening()) {
+      if (n.is_sibling(*other)) return enqueued::waits;
+      throw std::logic_error("weft::select: somebody else waits for this future; several can wait for a shared_future");
+    }
     return n.claim() ? enqueued::completed : enqueued::lost;
   }
-  left withdraw(node& n) noexcept { return future_access::look<T>(future_)->detach(n) ? left::now : left::later; }
+  left withdraw(node& n) noexcept {
+    return !n.listens || future_access::look<T>(future_)->detach(n) ? left::now : left::later;
+  }
   T take() {
     auto const taken = future_access::take<T>(future_);
     return taken->result().take();
@@ -544,7 +560,8 @@ template <class F>
 ///               random one. With an otherwise, at once
 ///   result      what the function of that case returns; if it returns something to await, what that yields. All return a common
 ///               type, or all nothing
-///   on error    throws what that function throws, or the operation that happened (a future's failure)
+///   on error    throws what that function throws, or the operation that happened (a future's failure). std::logic_error: a future
+///               that another task waits for. Several cases may borrow the same future: one of them happens
 ///   on stop     leaves all queues, and completes as stopped; what happened before the stop counts
 ///   resumes on  the pool it was awaited on
 /// With g++ 12, functions that capture by value are named before the co_await: it destroys such temporaries twice.

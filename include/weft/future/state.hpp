@@ -47,6 +47,12 @@ class future_state : public cached_allocation, pinned {
                                          memory_order_acquire);
   }
 
+  /// Who listens now, or null: nobody, or the result is there. Whoever asks keeps that listener alive if it looks into it.
+  [[nodiscard]] listener* listening() const noexcept {
+    auto const word = word_.load(memory_order_acquire);  // acquire: E2.
+    return word == is_ready ? nullptr : reinterpret_cast<listener*>(word);
+  }
+
   /// True: the listener will not be called. False: it has been or is being called.
   [[nodiscard]] bool detach(listener& l) noexcept {
     auto expected = reinterpret_cast<std::uintptr_t>(&l);

@@ -290,6 +290,63 @@ TEST_CASE("a future that lost a select is as it was") {
   CHECK_FALSE(f.valid());
 }
 
+TEST_CASE("a future may stand in several cases of a select, and happens once") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("select_test: a future in several cases");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  auto const choose = [](weft::future<int>& f) {
+    return select(on(f, [](int v) { return v; }), on(f, [](int v) { return 10 * v; }),
+                  on(f, [](int v) { return 100 * v; }));
+  };
+  std::array<bool, 3> seen{};
+  int rounds = 0;
+  for (; rounds < 1000 && !(seen[0] && seen[1] && seen[2]); ++rounds) {
+    weft::promise<int> p;
+    auto f = p.get_future();
+    auto chosen = pool.spawn(choose(f));
+    if (rounds % 2 == 0) std::this_thread::yield();  // it waits already, or it is there in time
+    p.set_value(7);
+    int const got = chosen.get();
+    CHECK_FALSE(f.valid());
+    REQUIRE((got == 7 || got == 70 || got == 700));
+    seen[got == 7 ? 0 : got == 70 ? 1 : 2] = true;
+  }
+  CHECK(rounds < 1000);  // which of them is chance
+  // Another case happens, and none of the three is left behind.
+  weft::promise<int> p;
+  auto f = p.get_future();
+  auto none = [] { return -1; };
+  auto id = [](int v) { return v; };
+  CHECK(pool.run(select(on(f, id), on(f, id), on(sleep_for(1ms), none))) == -1);
+  CHECK(pool.run(select(on(f, id), on(f, id), otherwise(none))) == -1);
+  p.set_value(7);
+  CHECK(f.get() == 7);
+}
+
+TEST_CASE("a select for a future that another task waits for fails, and the other task gets it") {
+  weft_test::watchdog const guard("select_test: somebody else's future");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = 1}};
+  weft::promise<int> p;
+  auto f = p.get_future();
+  auto id = [](int v) { return v; };
+  auto none = [] { return -1; };
+  pool.run([&]() -> task<> {
+    auto other = weft::spawn(select(on(f, id), on(sleep_for(1h), none)));
+    co_await weft_test::settle();
+    bool failed = false;
+    try {
+      static_cast<void>(co_await select(on(f, id), on(sleep_for(1h), none)));
+    } catch (std::logic_error const&) {
+      failed = true;
+    }
+    CHECK(failed);
+    p.set_value(7);
+    CHECK(co_await std::move(other) == 7);
+  });
+}
+
 TEST_CASE("the first of several futures") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
   weft_test::watchdog const guard("select_test: first future");
