@@ -88,31 +88,11 @@ class lent_place {
   lent_place() : self_(*weft::detail::current_worker()) {
     expect(self_.home.begin_lending(self_), "there is a place to lend");
   }
-  ~lent_place() {
-    if (lent_) end_lending();
-  }
-  void end_lending() { lent_ = false, self_.home.end_lending(self_); }
+  ~lent_place() { self_.home.end_lending(self_); }
 
  private:
   weft::detail::worker& self_;
-  bool lent_ = true;
 };
-
-// The left half waits until the right has begun, so somebody else must take that.
-template <class F>
-void forks(F&& before_it_waits) {
-  atomic<bool> begun{false};
-  weft::fork_join(
-      [&] {
-        before_it_waits();
-        while (!begun.load(memory_order_acquire)) {
-          auto& self = *weft::detail::current_worker();
-          self.home.share(self);
-          relax();
-        }
-      },
-      [&] { begun.store(true, memory_order_release); });
-}
 
 // The only worker is in a loop and has lent its place: the spare stands by, and answers.
 void spare_answers() {
@@ -133,35 +113,21 @@ void spare_answers() {
 }
 weft_model::part const s1("pool: a spare stands by and answers", spare_answers, {1, 0});
 
-// It takes no part of a loop while it stands by; when the lending ends, it does.
+// It takes no part of a loop while it stands by; when that loop waits in a join, it does.
 void spare_stands_by_no_longer() {
   small_pool p(1);
   p.run([&] {
-    lent_place lent;
-    forks([&] { lent.end_lending(); });
+    lent_place const lent;
+    weft::detail::one_end other;
+    weft::fork_join(
+        [&] {
+          weft::detail::block_in_join(*weft::detail::current_worker(),
+                                      [&](weft::clock::time_point deadline) { return other.wait_until(deadline); });
+        },
+        [&] { other.signal(); });
   });
 }
 weft_model::part const s2("pool: a spare stands by no longer", spare_stands_by_no_longer, {1, 0});
-
-// Another loop asks in vain for a place to lend while the last one that was lent goes back.
-void lent_in_vain() {
-  small_pool p(1);
-  atomic<bool> lent{false};
-  together(
-      [&] {
-        p.run([&] {
-          lent_place place;
-          lent.store(true, memory_order_release);
-          forks([&] { place.end_lending(); });
-        });
-      },
-      [&] {
-        while (!lent.load(memory_order_acquire)) relax();
-        auto& home = weft::scheduler_of(p);
-        if (home.begin_lending(home.worker_at(0))) home.end_lending();
-      });
-}
-weft_model::part const s7("pool: a place is asked for in vain while the last goes back", lent_in_vain, {1, 0});
 
 // The part of a loop that has lent its place blocks for something that another part does: then the spare is needed for that.
 void blocks_in_a_lent_place() {

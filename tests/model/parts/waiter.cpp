@@ -143,7 +143,7 @@ void stopped_or_sent() {
   }
   expect(sent == got, "the message is taken and sent, or neither");
 }
-weft_model::part const c6("waiter: a send is stopped while somebody receives", stopped_or_sent, {1, 0});
+weft_model::part const c12("waiter: a send is stopped while somebody receives", stopped_or_sent, {1, 0});
 
 // The same from a select, which claims both: an otherwise ends it where the sender is not there.
 task<bool> receive_of_two(weft::channel<int>& a, weft::channel<int>& b) {
@@ -167,7 +167,7 @@ void stopped_or_selected() {
   }
   expect(sent == got, "the message is taken and sent, or neither");
 }
-weft_model::part const c7("waiter: a send is stopped while a select receives", stopped_or_selected, {1, 0});
+weft_model::part const c13("waiter: a send is stopped while a select receives", stopped_or_selected, {1, 0});
 
 // The one who waits is let go, and destroys everything, while it is asked to stop.
 void closed_and_stopped() {
@@ -178,12 +178,13 @@ void closed_and_stopped() {
   together([&] { f.stop(); },
            [&] {
              c->close();
-             try {
-               f.get();
-             } catch (weft::stopped const&) {
-             }
+             f.wait();
              delete c;
            });
+  try {
+    f.get();
+  } catch (weft::stopped const&) {
+  }
   expect(received == 0, "there was nothing");
 }
 weft_model::part const c8("waiter: a channel is closed while its receiver is stopped", closed_and_stopped, {1, 0});
