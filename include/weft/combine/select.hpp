@@ -152,7 +152,7 @@ class future_case {
   explicit future_case(Future&& f) noexcept : future_(static_cast<Future&&>(f)) {}
   bool try_complete() const noexcept { return future_access::look<T>(future_)->ready(); }
   enqueued enqueue(node& n) {
-    auto const state = future_access::look<T>(future_);
+    auto const& state = future_access::look<T>(future_);
     n.listens = state->attach(n);
     if (n.listens) return enqueued::waits;
     if (listener const* const other = state->listening()) {

@@ -343,7 +343,8 @@ TEST_CASE("a select for a future that another task waits for fails, and the othe
     }
     CHECK(failed);
     p.set_value(7);
-    CHECK(co_await std::move(other) == 7);
+    int const got = co_await std::move(other);
+    CHECK(got == 7);
   });
 }
 
