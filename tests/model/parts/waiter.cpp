@@ -169,7 +169,7 @@ void stopped_or_selected() {
 }
 weft_model::part const c13("waiter: a send is stopped while a select receives", stopped_or_selected, {1, 0});
 
-// The one who waits is let go, and destroys everything, while it is asked to stop.
+// Closed or stopped, whichever comes first: it goes on once, and then everything is destroyed.
 void closed_and_stopped() {
   small_pool p(1);
   auto* const c = new weft::channel<int>(0);
