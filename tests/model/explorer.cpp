@@ -33,6 +33,7 @@ explorer explorer::the_one_;
 explorer::result const& explorer::run(body model, strategy& by, tracing::mode trace) {
   static bool const terminate_is_wrong =
       (std::set_terminate([] {
+         working const on_behalf;
          explorer::the().wrong("the program is terminated: an exception has left a function that may not throw");
        }),
        true);

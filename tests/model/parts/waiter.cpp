@@ -247,6 +247,17 @@ void event_is_set() {
 }
 weft_model::part const e1("waiter: an event dies when it has been waited for", event_is_set, {2, 0});
 
+// A continuation, begun by a worker that waits for it as soon as it may be.
+void continued() {
+  small_pool p(2);
+  int plain = 0;
+  auto f = p.spawn([&] { return ++plain; });
+  auto g = std::move(f).then([&](int v) { return v + plain; });
+  int const got = p.run([&] { return g.get(); });
+  expect(got == 2, "it has what came before");
+}
+weft_model::part const f1("waiter: a continuation is waited for by a worker", continued, {1, 0});
+
 // Two selects that meet from both sides: each may send or receive on either channel.
 task<int> send_or_receive(weft::channel<int>& to, weft::channel<int>& from, int v) {
   int received = 0;
