@@ -124,9 +124,11 @@ inline worker* scheduler::enter_external() {
     if (sleeper == idle_set::nobody) {
       held_.fetch_sub(1, memory_order_relaxed);
     } else {
-      mine->held.store(sleeper, memory_order_release);  // release → reclaim_held's acquire
+      // seq_cst, all: we write who is held, then look at the work; a producer makes work visible, then looks for somebody held. One of the
+      // two sees the other, and puts it back.
+      mine->held.store(sleeper, memory_order_seq_cst);
       if (sleeper == watcher) release_held(*mine);
-      if (work_visible()) notify_work();  // a producer may have looked for somebody held before that was written
+      if (work_visible()) notify_work();
     }
   }
   set_current_worker(mine);
@@ -135,7 +137,8 @@ inline worker* scheduler::enter_external() {
 
 // False: somebody else has put it back, or there was none.
 inline bool scheduler::release_held(worker& self) noexcept {
-  auto const sleeper = self.held.exchange(idle_set::nobody, memory_order_acq_rel);  // one of those who want it gets it
+  // One of those who want it gets it. seq_cst: enter_external.
+  auto const sleeper = self.held.exchange(idle_set::nobody, memory_order_seq_cst);
   if (sleeper == idle_set::nobody) return false;
   idle.put_back(static_cast<unsigned>(sleeper));
   held_.fetch_sub(1, memory_order_relaxed);

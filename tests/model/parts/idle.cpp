@@ -142,6 +142,47 @@ void held() {
 }
 weft_model::part const p6("idle: a sleeper is held and put back", held, {3, 2});
 
+// A plain thread holds the only sleeper, and keeps it; a producer finds nobody. One of the two sees the other, and gives the sleeper back:
+// the steps of scheduler::enter_external and notify_work.
+void held_while_work_comes() {
+  idle_set idle;
+  atomic<int> work{0}, held{idle_set::nobody}, held_count{0};
+  parker sleep;
+  idle.begin_search();
+  idle.announce_sleep(0);
+  auto const notify = [&] {
+    if (idle.claim_sleeper(idle_set::claim::unless_searching) == idle_set::nobody) {
+      if (idle.searching() != 0 || held_count.load(memory_order_relaxed) == 0) return;
+      auto const mine = held.exchange(idle_set::nobody, memory_order_seq_cst);
+      if (mine == idle_set::nobody) return;
+      idle.put_back(static_cast<unsigned>(mine));
+      held_count.fetch_sub(1, memory_order_relaxed);
+      if (idle.claim_sleeper(idle_set::claim::unless_searching) == idle_set::nobody) return;
+    }
+    sleep.unpark();
+  };
+  together(
+      [&] {
+        while (idle.asleep(0)) sleep.park();
+        expect(work.load(memory_order_seq_cst) == 1, "it was woken for the work");
+      },
+      [&] {
+        held_count.fetch_add(1, memory_order_relaxed);
+        auto const mine = idle.hold_sleeper(0, idle_set::nobody);
+        if (mine == idle_set::nobody) {
+          held_count.fetch_sub(1, memory_order_relaxed);
+        } else {
+          held.store(mine, memory_order_seq_cst);
+          if (work.load(memory_order_seq_cst) != 0) notify();
+        }
+      },
+      [&] {
+        work.store(1, memory_order_seq_cst);
+        notify();
+      });
+}
+weft_model::part const p11("idle: a sleeper is held while work comes", held_while_work_comes, {3, 2});
+
 // E2: a sleeper that finds itself claimed sees what the claimer did before.
 void claim_carries_data() {
   idle_set idle;

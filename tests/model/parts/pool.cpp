@@ -3,6 +3,7 @@
 #include <weft/future/future.hpp>
 #include <weft/future/spawn.hpp>
 #include <weft/parallel/fork_join.hpp>
+#include <weft/sched/external.hpp>
 
 #include <model/model.hpp>
 #include <model/parts/pool.hpp>
@@ -13,6 +14,7 @@ namespace {
 using weft::detail::atomic;
 using weft::detail::memory_order_acq_rel;
 using weft::detail::memory_order_acquire;
+using weft::detail::memory_order_relaxed;
 using weft::detail::memory_order_release;
 using weft::detail::relax;
 using weft_model::expect;
@@ -201,6 +203,69 @@ void spare_comes_again() {
   expect(a == 2, "each has run once");
 }
 weft_model::part const s4("pool: a worker waits twice", spare_comes_again, {1, 0});
+
+// A plain thread is a worker for as long as it has something to compute, and a sleeper is kept asleep for that; a root still finds somebody.
+template <unsigned Workers>
+void joins_in() {
+  small_pool p(Workers);
+  int a = 0, b = 0, c = 0;
+  together(
+      [&] {
+        weft::detail::external_membership const membership(weft::scheduler_of(p));
+        expect(membership.joined(), "there is a place");
+        weft::fork_join([&] { ++a; }, [&] { ++b; });
+      },
+      [&] { p.run([&] { ++c; }); });
+  expect(a == 1 && b == 1 && c == 1, "each has run once");
+}
+weft_model::part const e1("pool: a plain thread joins in, one worker", joins_in<1>, {1, 0});
+weft_model::part const e2("pool: a plain thread joins in, two workers", joins_in<2>, {1, 0});
+
+// It stays until two roots have met that need both workers, the one kept asleep for it, too.
+void stays_in() {
+  small_pool p(2);
+  atomic<int> begun{0};
+  atomic<bool> ended{false};
+  auto const meet = [&] {
+    begun.fetch_add(1, memory_order_acq_rel);
+    while (begun.load(memory_order_acquire) != 2) relax();
+  };
+  together(
+      [&] {
+        weft::detail::external_membership const membership(weft::scheduler_of(p));
+        while (!ended.load(memory_order_acquire)) relax();
+      },
+      [&] {
+        auto other = p.spawn(meet);
+        p.run(meet);
+        other.get();
+        ended.store(true, memory_order_release);
+      });
+}
+weft_model::part const e3("pool: a plain thread stays, and its place is needed", stays_in, {1, 0});
+
+// The pool waits for what a root starts, and for what that starts, before and after the one between has ended.
+void roots_start_roots() {
+  small_pool p(2);
+  atomic<int> ran{0};
+  bool refused = false;
+  auto const last = [&] { ran.fetch_add(1, memory_order_acq_rel); };
+  together(
+      [&] {
+        try {
+          p.run([&] {
+            static_cast<void>(p.spawn(last));
+            while (ran.load(memory_order_acquire) != 1) relax();
+            static_cast<void>(p.spawn(last));
+          });
+        } catch (std::logic_error const&) {
+          refused = true;
+        }
+      },
+      [&] { p.shutdown(weft::drain_or_stop::drain); });
+  expect(refused || ran.load(memory_order_relaxed) == 2, "all have run when the pool has ended");
+}
+weft_model::part const e4("pool: roots start roots while it is shut down", roots_start_roots, {1, 0});
 
 void ended_meanwhile() {
   small_pool p(1);
