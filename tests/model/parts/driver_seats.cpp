@@ -1,8 +1,11 @@
 // Idle workers that wait for events from outside, with a driver whose events a modelled thread makes: no event is lost or left lying.
 #include <weft/concurrent/mutex.hpp>
 #include <weft/coro/run.hpp>
+#include <weft/coro/task.hpp>
 #include <weft/sched/driver.hpp>
+#include <weft/time/sleep.hpp>
 
+#include <chrono>
 #include <memory>
 #include <model/model.hpp>
 #include <model/parts/pool.hpp>
@@ -161,6 +164,25 @@ void event_meets_root() {
   j.ran.wait();
 }
 weft_model::part const p7("driver_seats: an event and a root that need two workers", event_meets_root, {1, 0});
+
+// E3: who sits in the driver watches the clock, while the worker that has set the timer is kept busy.
+weft::task<> sleeps_and_tells(atomic<bool>& woken) {
+  co_await weft::sleep_until(weft::clock::now() + std::chrono::milliseconds(1));
+  woken.store(true, memory_order_release);
+}
+void deadline_in_a_seat() {
+  small_pool p(2);
+  events& e = install(p);
+  e.watch(weft::scheduler_of(p));
+  atomic<bool> woken{false};
+  together([&] { p.run(sleeps_and_tells(woken)); },
+           [&] {
+             p.run([&] {
+               while (!woken.load(memory_order_acquire)) relax();
+             });
+           });
+}
+weft_model::part const p8("driver_seats: a deadline comes while the other worker is busy", deadline_in_a_seat, {1, 0});
 
 // Begins to be watched while the workers go to sleep.
 void watched_late() {
