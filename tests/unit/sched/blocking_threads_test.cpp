@@ -203,7 +203,7 @@ TEST_CASE("calls that come while a thread ends for being idle are not lost") {
   weft_test::watchdog const dog("blocking threads: calls against idle ends");
   auto const owners = GENERATE(weft::detail::lifetime::ends, weft::detail::lifetime::process);
   blocking_threads set(2, "blocking", owners);
-  for (int round = 0; round != 300; ++round) {
+  for (int round = 0; round != 150; ++round) {
     virtual_seconds = 1;
     std::atomic<int> runs{0};
     call one([&] {
@@ -215,7 +215,7 @@ TEST_CASE("calls that come while a thread ends for being idle are not lost") {
       ++runs;
     });
     REQUIRE_FALSE(set.submit(one));
-    for (int spin = 0; spin != 20 * round; ++spin) weft::detail::relax();
+    for (int spin = 0; spin != 40 * round; ++spin) weft::detail::relax();
     virtual_seconds += 11;  // the thread's wait ends about now
     REQUIRE_FALSE(set.submit(two));
     wait_until([&] { return runs.load() == 2; });
