@@ -16,8 +16,8 @@ forbid() {
 
 forbid "too heavy for everybody's compile" '#[[:space:]]*include <(iostream|regex|format|filesystem)>'
 # The futex is below the atomics and takes the word it waits on as it is.
-forbid "atomics come from concurrent/atomic.hpp" 'std::atomic|atomic_thread_fence' 'concurrent/atomic\.hpp|os/(futex|fork)\.hpp'
-forbid "thread_local belongs to sched/" '\<thread_local\>' 'sched/|concurrent/atomic\.hpp'
+forbid "atomics come from concurrent/atomic.hpp" 'std::atomic|atomic_thread_fence' 'concurrent/atomic\.hpp|os/(futex|fork|simulation)\.hpp'
+forbid "thread_local belongs to sched/" '\<thread_local\>' 'sched/|concurrent/atomic\.hpp|os/simulation\.hpp'
 forbid "compilers and systems are told apart in base/config.hpp, os/ and io/backend/" \
   '#[[:space:]]*(if|ifdef|ifndef|elif).*\<(_WIN|_MSC|__(GNU|GLIBC|clang|has_feature|has_builtin|SANITIZE|linux|APPLE|FreeBSD|x86|i386|aarch64|arm))' \
   'base/config\.hpp|os/|io/backend/'

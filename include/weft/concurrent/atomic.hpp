@@ -1,9 +1,11 @@
-// The policy that every atomic of the library goes through: std::atomic, or under WEFT_CHAOS the same with random yields.
+// The policy that every atomic of the library goes through: std::atomic, or under WEFT_CHAOS the same with random yields, which in a simulated
+// world (weft::sim) are decisions of its seed.
 // Under WEFT_MODEL the checker's takes its place (tests/model/policy.hpp).
 #pragma once
 
 #include <weft/base/config.hpp>
 #include <weft/os/futex.hpp>
+#include <weft/os/simulation.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -30,6 +32,7 @@ using atomic = weft_model::atomic<T>;
 
 /// One operation in sixteen gives the processor away, so that threads meet at every pair of steps.
 [[gnu::noinline]] inline void maybe_yield() noexcept {
+  if (simulation* const world = current_simulation()) return world->step();
   static thread_local std::uint64_t state = 0x9E3779B97F4A7C15u ^ this_thread_identity();
   state ^= state << 13;
   state ^= state >> 7;

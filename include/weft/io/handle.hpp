@@ -6,6 +6,7 @@
 #include <weft/concurrent/mutex.hpp>
 #include <weft/io/readiness.hpp>
 #include <weft/os/pages.hpp>
+#include <weft/os/simulation.hpp>
 
 #include <pthread.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <stdexcept>
 #include <utility>
 
 namespace weft::detail {
@@ -54,8 +56,11 @@ static_assert(sizeof(handle_record) <= 64);
 /// a record. Any thread.
 class handle_slab : pinned {
  public:
-  /// Throws std::bad_alloc.
+  /// Throws std::bad_alloc; std::logic_error in a simulated world (weft::sim), where nobody would wait for the system.
   [[nodiscard]] handle_record* take() {
+    if (current_simulation())
+      throw std::logic_error(
+          "weft::sim: sockets, pipes, processes and signals of the system have no place in a simulated world");
     small_lock const guard(lock_);
     if (!free_) grow();
     handle_record* const r = free_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weft/base/config.hpp>
+#include <weft/os/simulation.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -9,11 +10,24 @@
 
 namespace weft {
 
-/// Monotonic, nanoseconds, never set back.
 #if WEFT_MODEL
 using clock = weft_model::clock;
 #else
-using clock = std::chrono::steady_clock;
+/// Monotonic, nanoseconds, never set back: std::chrono::steady_clock, whose time points it has. In a simulated world (weft::sim) it is
+/// that world's.
+struct clock {
+  using duration = std::chrono::steady_clock::duration;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::steady_clock::time_point;
+  static constexpr bool is_steady = true;
+
+  static time_point now() noexcept {
+    if (detail::simulation* const world = detail::current_simulation()) [[unlikely]]
+      return world->now();
+    return std::chrono::steady_clock::now();
+  }
+};
 #endif
 
 namespace detail {
@@ -23,8 +37,12 @@ inline std::uint64_t ticks() noexcept {
 #if WEFT_MODEL
   return static_cast<std::uint64_t>(clock::now().time_since_epoch().count()) * 5 / 2;
 #elif defined(__x86_64__) || defined(__i386__)
+  if (simulation* const world = current_simulation()) [[unlikely]]
+    return world->ticks();
   return __builtin_ia32_rdtsc();
 #else
+  if (simulation* const world = current_simulation()) [[unlikely]]
+    return world->ticks();
   return static_cast<std::uint64_t>(clock::now().time_since_epoch().count());
 #endif
 }

@@ -4,6 +4,7 @@
 
 #include <weft/base/config.hpp>
 #include <weft/os/clock.hpp>
+#include <weft/os/simulation.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -52,6 +53,8 @@ inline std::uintptr_t this_thread_identity() noexcept { return weft_model::this_
 /// reason; callers look again. Works on any 4-byte atomic; a wake may come by address after the waiter's word is gone.
 inline void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
                        clock::time_point deadline = clock::time_point::max()) noexcept {
+  if (simulation* const world = current_simulation()) [[unlikely]]
+    return world->wait(word, expected, deadline);
   std::timespec until{};
   std::timespec* limit = nullptr;
   if (deadline != clock::time_point::max()) {
@@ -68,6 +71,8 @@ inline void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
 
 /// Wakes up to `count` waiters on the word. The address alone is used: the word may be gone already.
 inline void futex_wake(std::atomic<std::uint32_t>& word, int count) noexcept {
+  if (simulation* const world = current_simulation()) [[unlikely]]
+    return world->wake(&word, count);
   ::syscall(SYS_futex, &word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, nullptr, nullptr, 0);
 }
 
@@ -75,10 +80,16 @@ inline void futex_wake_all(std::atomic<std::uint32_t>& word) noexcept { futex_wa
 
 /// For a short wait on a thread that may be runnable and without a core: this one's goes to whoever has waited longest. Returns at
 /// once where nobody waits for a core, but otherwise after a time slice of each who does; see brief_wait.
-inline void give_way() noexcept { ::sched_yield(); }
+inline void give_way() noexcept {
+  if (simulation* const world = current_simulation()) [[unlikely]]
+    return world->step();
+  ::sched_yield();
+}
 
 /// Never inlined: compilers keep pthread_self() across a suspension, where the thread may have changed.
 [[gnu::noinline]] inline std::uintptr_t this_thread_identity() noexcept {
+  if (simulation* const world = current_simulation()) [[unlikely]]
+    return world->this_thread();
   return static_cast<std::uintptr_t>(::pthread_self());
 }
 

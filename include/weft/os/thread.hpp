@@ -4,6 +4,7 @@
 #include <weft/base/assert.hpp>
 #include <weft/base/config.hpp>
 #include <weft/base/utility.hpp>
+#include <weft/os/simulation.hpp>
 
 #include <pthread.h>
 #include <signal.h>
@@ -15,12 +16,14 @@
 #include <climits>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <type_traits>
+#include <utility>
 
 namespace weft::detail {
 
@@ -84,6 +87,7 @@ class thread : pinned {
   // The creator's alone.
   pthread_t handle_{};
   bool joinable_ = false;
+  std::uintptr_t simulated_ = 0;  // its number in a world, or 0
 };
 
 /// While it lives, the calling thread blocks asynchronous signals, and so do the threads that it creates, for good.
@@ -184,6 +188,11 @@ inline void thread::detach() noexcept { joinable_ = false; }
 #else
 
 inline int thread::create(thread_options const& options, void* (*entry)(void*)) noexcept {
+  if (simulation* const world = current_simulation()) {
+    simulated_ = world->start(entry, this);
+    joinable_ = simulated_ != 0;
+    return joinable_ ? 0 : EAGAIN;
+  }
   name_.fill('\0');
   options.name.copy(name_.data(), name_.size() - 1);
 
@@ -201,6 +210,7 @@ inline int thread::create(thread_options const& options, void* (*entry)(void*)) 
 
 /// A thread names itself: done from outside, it goes through /proc, which may not be there.
 inline void thread::adopt_name() const noexcept {
+  if (current_simulation()) return;
 #if defined(__linux__)
   ::pthread_setname_np(::pthread_self(), name_.data());
 #elif defined(__APPLE__)
@@ -210,6 +220,11 @@ inline void thread::adopt_name() const noexcept {
 
 inline void thread::join() noexcept {
   WEFT_ASSERT(joinable(), "only a started thread can be joined, and once");
+  if (simulated_ != 0) {
+    current_simulation()->join(std::exchange(simulated_, 0));
+    joinable_ = false;
+    return;
+  }
   [[maybe_unused]] auto const error = ::pthread_join(handle_, nullptr);
   WEFT_ASSERT(error == 0, "a thread cannot join itself");
   joinable_ = false;

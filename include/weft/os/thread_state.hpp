@@ -1,6 +1,8 @@
 // What the system says a thread is doing: on a CPU or ready for one, or waiting for something in the kernel.
 #pragma once
 
+#include <weft/os/simulation.hpp>
+
 #include <fcntl.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -16,7 +18,10 @@
 namespace weft::detail {
 
 /// The kernel's number of the calling thread; numbers are used again after a thread has ended.
-inline pid_t this_thread_number() noexcept { return static_cast<pid_t>(::syscall(SYS_gettid)); }
+inline pid_t this_thread_number() noexcept {
+  if (simulation* const world = current_simulation()) return static_cast<pid_t>(world->this_thread());
+  return static_cast<pid_t>(::syscall(SYS_gettid));
+}
 
 enum class thread_activity {
   runs,    // or would, if a CPU were free
@@ -39,6 +44,8 @@ enum class thread_activity {
 
 /// What a thread of this process does at this moment. Some µs: it reads a file of /proc. Does not allocate.
 [[nodiscard]] inline thread_activity activity_of(pid_t thread) noexcept {
+  if (simulation* const world = current_simulation())
+    return world->blocked(static_cast<std::uintptr_t>(thread)) ? thread_activity::waits : thread_activity::runs;
   std::array<char, 48> path;
   std::snprintf(path.data(), path.size(), "/proc/self/task/%ld/stat", static_cast<long>(thread));
   int const fd = ::open(path.data(), O_RDONLY | O_CLOEXEC);
@@ -53,6 +60,7 @@ enum class thread_activity {
 /// CPU time that a thread of this process has used since it began; zero where there is no such thread. About a µs. The number of a
 /// thread's CPU clock is made as pthread_getcpuclockid makes it, which needs the thread to be alive.
 [[nodiscard]] inline std::chrono::nanoseconds cpu_time_of(pid_t thread) noexcept {
+  if (current_simulation()) return {};  // what runs there takes no time
   constexpr unsigned of_a_thread = 4, as_scheduled = 2;
   auto const id = static_cast<clockid_t>(~static_cast<unsigned>(thread) << 3 | of_a_thread | as_scheduled);
   std::timespec used{};

@@ -3,6 +3,7 @@
 
 #include <weft/os/cpu_quota.hpp>
 #include <weft/os/fork.hpp>
+#include <weft/os/simulation.hpp>
 #include <weft/sched/membership.hpp>
 
 #include <cstdint>
@@ -156,8 +157,11 @@ inline void forget_threads_of_parent() noexcept {
 
 }  // namespace detail
 
-/// The pool of whoever names none: usable_cores() workers, started on first use, never destroyed.
+/// The pool of whoever names none: usable_cores() workers, started on first use, never destroyed. In a simulated world it
+/// is that world's.
 inline pool& default_pool() {
+  if (detail::simulation* const world = detail::current_simulation()) [[unlikely]]
+    return world->default_pool();
   pool* const p = detail::the_default_pool.load(detail::memory_order_acquire);  // acquire: make_default_pool.
   return p ? *p : detail::make_default_pool();
 }

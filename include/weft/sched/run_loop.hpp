@@ -1,6 +1,7 @@
 // What a worker does all day: find a job, run it; find none, search; still none, sleep. README.md has the proof.
 #pragma once
 
+#include <weft/os/simulation.hpp>
 #include <weft/os/thread_state.hpp>
 #include <weft/sched/resume.hpp>
 #include <weft/sched/scheduler.hpp>
@@ -328,7 +329,10 @@ inline void scheduler::run(worker& self) noexcept {
   set_current_worker(&self);
   self.thread_number.store(this_thread_number(), memory_order_relaxed);
   if (self.kind == worker_kind::spare) cpus_.apply_to_this_thread();
+  simulation* const world = current_simulation();
   for (;;) {
+    if (world) [[unlikely]]
+      world->step();
     if (retire_if_surplus(self)) continue;
     if (job* const next = find_local(self)) {
       run_job(self, next);
@@ -363,8 +367,9 @@ inline scheduler::awake scheduler::search_and_sleep(worker& self) noexcept {
 
 inline job* scheduler::search(worker& self) noexcept {
   // More searchers than half the workers would only get in each other's way; and who has just run what came from outside is
-  // called by the next event or by a producer, wherever it comes from.
-  if (self.from_driver || idle.searching() * 2 > size_ + 1) return find_anywhere(self);
+  // called by the next event or by a producer, wherever it comes from. In a simulated world, where time stands still meanwhile, one
+  // look is as good as many.
+  if (self.from_driver || idle.searching() * 2 > size_ + 1 || current_simulation()) return find_anywhere(self);
   // A wake-up across cores costs 30 to 45 µs, so a search may last that long.
   auto const until = clock::now() + std::chrono::microseconds(50);
   do {

@@ -7,6 +7,7 @@
 #include <weft/concurrent/parking.hpp>
 #include <weft/concurrent/ready_ring.hpp>
 #include <weft/concurrent/split_deque.hpp>
+#include <weft/os/simulation.hpp>
 #include <weft/sched/block_cache.hpp>
 #include <weft/sched/job.hpp>
 
@@ -90,7 +91,7 @@ class worker : pinned {
   static constexpr unsigned transfers_at_most = 24;  // nested transfers on one stack, where they are not tail calls
 
   worker(scheduler& home_scheduler, unsigned own_index, block_depot& depot)
-      : home(home_scheduler), index(own_index), blocks(depot), random(own_index + 1), deque(deque_capacity) {
+      : home(home_scheduler), index(own_index), blocks(depot), random(seed_for(own_index + 1)), deque(deque_capacity) {
     floor = deque.bottom();
   }
 
@@ -153,6 +154,12 @@ class worker : pinned {
   std::uint64_t last_looked = 0;
   unsigned looks_asleep = 0;                   // successive looks that found it in the same job, waiting in the kernel
   std::chrono::nanoseconds used_before_job{};  // CPU time at the first look that found it in this job
+
+ private:
+  static std::uint64_t seed_for(std::uint64_t number) noexcept {
+    simulation* const world = current_simulation();
+    return world ? world->random() : number;
+  }
 };
 
 /// The worker that the calling thread is; shared by all shared libraries of the process.

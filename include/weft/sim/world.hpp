@@ -1,0 +1,336 @@
+// The world behind weft::sim: threads that are fibers, a clock that stands still while any of them runs, futexes that are looked up in
+// a list, and one random number generator that decides whose turn it is.
+#pragma once
+
+#include <weft/base/assert.hpp>
+#include <weft/base/function.hpp>
+#include <weft/base/utility.hpp>
+#include <weft/concurrent/mutex.hpp>
+#include <weft/os/clock.hpp>
+#include <weft/os/fiber.hpp>
+#include <weft/os/simulation.hpp>
+#include <weft/sched/locals.hpp>
+#include <weft/sched/pool.hpp>
+#include <weft/sched/worker.hpp>
+
+#include <cxxabi.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace weft::detail {
+
+/// What the library, the language and the system keep for each thread: put away while another thread of the world runs. The notes of
+/// closures.hpp are left where they are: at worst a warning is missing.
+class thread_variables {
+ public:
+  /// What was put away here becomes the calling thread's, and the other way round.
+  void change_places() noexcept {
+    worker* const self = current_worker();
+    set_current_worker(std::exchange(self_, self));
+    std::swap(this_thread_locals, locals_);
+    std::swap(errno, error_);
+    // The Itanium C++ ABI, 2.2.2: the stack of exceptions that are being handled, and how many are on their way to a handler.
+    auto* const live = static_cast<void*>(abi::__cxa_get_globals());
+    exceptions_in_flight other;
+    std::memcpy(&other, live, sizeof other);
+    std::memcpy(live, &exceptions_, sizeof other);
+    exceptions_ = other;
+  }
+
+ private:
+  struct exceptions_in_flight {
+    void* caught = nullptr;
+    unsigned uncaught = 0;
+  };
+
+  worker* self_ = nullptr;
+  local_binding* locals_ = nullptr;
+  int error_ = 0;
+  exceptions_in_flight exceptions_{};
+};
+
+class world;
+
+/// A thread of a world.
+struct virtual_thread : pinned {
+  enum class condition { ready, blocked, ended };
+
+  virtual_thread(world& w, std::uintptr_t own_number, std::size_t stack_bytes, void* (*e)(void*), void* a);
+
+  [[nodiscard]] bool may_run(clock::time_point now) const noexcept {
+    return state == condition::ready || (state == condition::blocked && deadline <= now);
+  }
+
+  world& home;
+  std::uintptr_t const number;
+  void* (*const entry)(void*);
+  void* const argument;
+  condition state = condition::ready;
+  void const* address = nullptr;      // blocked: where
+  clock::time_point deadline{};       // blocked: until then
+  std::uint64_t held_back_until = 0;  // a step of the world: as if the system had taken its core away until then
+  unsigned looks = 0;                 // at the clock, since it was blocked last
+  thread_variables kept;
+  fiber stack;
+};
+
+/// How a run of a world has ended.
+enum class world_end {
+  in_order,
+  deadlock,  // all threads are blocked, and none until some time
+  endless    // as many steps as it may take were not enough
+};
+
+/// One run after another, each on the calling thread. Whatever it decides is a function of the seed and of what its threads do.
+class world final : public simulation, pinned {
+ public:
+  world(std::uint64_t seed, clock::duration most_per_step, std::uint64_t most_steps, std::size_t stack_bytes) noexcept
+      : random_(seed),
+        most_per_step_(most_per_step),
+        most_steps_(most_steps),
+        stack_bytes_(stack_bytes),
+        turns_(1u << random_.below(5)),
+        holds_(8u << random_.below(5)) {}
+  ~world() = default;
+
+  /// Calls body() on the world's first thread, and returns when that has ended and all others with it. Where it does not come to that,
+  /// the pool is asked to stop; where that does not help either, everything is left as it is, for good.
+  [[nodiscard]] world_end run(function_ref<void()> body);
+
+  void set_default_pool(pool* p) noexcept { pool_ = p; }
+
+  [[nodiscard]] clock::time_point time() const noexcept { return now_; }
+  [[nodiscard]] std::uint64_t steps() const noexcept { return steps_; }
+  [[nodiscard]] std::uint64_t trace_hash() const noexcept { return trace_; }
+
+  // ── for the thread that runs ──
+
+  void step() noexcept override {
+    if (random_.below(turns_) == 0) running_->stack.leave();
+  }
+
+  void block(void const* address, time_point deadline) noexcept override {
+    constexpr std::uint32_t early_returns = 64;  // one in so many
+    if (random_.below(early_returns) == 0) return;
+    virtual_thread& self = *running_;
+    self.state = virtual_thread::condition::blocked;
+    self.address = address;
+    self.deadline = deadline;
+    self.looks = 0;
+    self.stack.leave();
+  }
+
+  void wake(void const* address, int count) noexcept override {
+    make_ready(address, count);
+    step();
+  }
+
+  // Time stands still while anybody runs, but not for who looks at the clock over and over and does not block.
+  time_point now() noexcept override {
+    constexpr unsigned patience = 1000;
+    step();
+    if (++running_->looks > patience) now_ += std::chrono::microseconds(1);
+    return now_;
+  }
+
+  // Ticks tell what code costs: something, never twice the same.
+  std::uint64_t ticks() noexcept override {
+    constexpr auto most = static_cast<std::uint32_t>(50 * ticks_per_microsecond);
+    step();
+    return ticks_ += random_.below(most);
+  }
+
+  [[nodiscard]] std::uintptr_t start(void* (*entry)(void*), void* argument) noexcept override {
+    try {
+      auto const number = add_thread(entry, argument);
+      step();
+      return number;
+    } catch (std::bad_alloc const&) {
+      return 0;
+    }
+  }
+
+  void join(std::uintptr_t number) noexcept override {
+    virtual_thread const& joined = *threads_[number - 1];
+    while (joined.state != virtual_thread::condition::ended) block(&joined, time_point::max());
+    threads_[number - 1].reset();
+  }
+
+  [[nodiscard]] std::uintptr_t this_thread() const noexcept override { return running_->number; }
+  [[nodiscard]] bool blocked(std::uintptr_t thread) const noexcept override {
+    auto const& t = threads_[thread - 1];
+    return t && t->state == virtual_thread::condition::blocked;
+  }
+  [[nodiscard]] std::uint64_t random() noexcept override { return random_.next(); }
+  [[nodiscard]] pool& default_pool() const noexcept override { return *pool_; }
+
+ private:
+  friend struct virtual_thread;
+
+  static void live(void* self) noexcept;
+  std::uintptr_t add_thread(void* (*entry)(void*), void* argument);
+  void make_ready(void const* address, int count) noexcept;
+  void resume(virtual_thread& t) noexcept;
+  [[nodiscard]] virtual_thread* choose() noexcept;
+  void abandon() noexcept;
+
+  // Any of those for whom it is true, or null.
+  template <class Predicate>
+  [[nodiscard]] virtual_thread* pick(Predicate const& eligible) noexcept;
+
+  void note(std::uint64_t decision) noexcept {
+    trace_ = (trace_ ^ decision) * 0x9E3779B97F4A7C15u;
+    trace_ ^= trace_ >> 29;
+  }
+
+  random_source random_;
+  clock::duration const most_per_step_;
+  std::uint64_t const most_steps_;
+  std::size_t const stack_bytes_;
+  // Worlds differ in how often a thread is interrupted, and in how often one is held back for long: one in so many.
+  std::uint32_t const turns_, holds_;
+
+  std::vector<std::unique_ptr<virtual_thread>> threads_;  // by number - 1; null: joined
+  virtual_thread* running_ = nullptr;
+  pool* pool_ = nullptr;
+  clock::time_point now_{std::chrono::hours(1)};
+  std::uint64_t ticks_ = 0;
+  std::uint64_t steps_ = 0;
+  std::uint64_t trace_ = 0;
+};
+
+inline virtual_thread::virtual_thread(world& w, std::uintptr_t own_number, std::size_t stack_bytes, void* (*e)(void*),
+                                      void* a)
+    : home(w), number(own_number), entry(e), argument(a), stack(stack_bytes, &world::live, this) {}
+
+inline world_end world::run(function_ref<void()> body) {
+  auto const begun = steps_;
+  auto most = most_steps_;
+  auto end = world_end::in_order;
+  auto const first = add_thread(
+      [](void* f) -> void* {
+        (*static_cast<function_ref<void()>*>(f))();
+        return nullptr;
+      },
+      &body);
+  while (threads_[first - 1]->state != virtual_thread::condition::ended) {
+    virtual_thread* const next = steps_ - begun < most ? choose() : nullptr;
+    if (next) {
+      resume(*next);
+      continue;
+    }
+    if (end != world_end::in_order || !pool_) {
+      abandon();
+      break;
+    }
+    end = steps_ - begun < most ? world_end::deadlock : world_end::endless;
+    most += most_steps_;
+    add_thread(
+        [](void* p) -> void* {
+          scheduler_of(*static_cast<pool*>(p)).stop().request_stop();
+          return nullptr;
+        },
+        pool_);
+  }
+  threads_.clear();
+  return end;
+}
+
+inline void world::live(void* p) noexcept {
+  virtual_thread& self = *static_cast<virtual_thread*>(p);
+  self.entry(self.argument);
+  self.state = virtual_thread::condition::ended;
+  self.home.make_ready(&self, 1);
+}
+
+inline void world::make_ready(void const* address, int count) noexcept {
+  for (; count > 0; --count) {
+    virtual_thread* const woken = pick(
+        [&](virtual_thread const& t) { return t.state == virtual_thread::condition::blocked && t.address == address; });
+    if (!woken) break;
+    woken->state = virtual_thread::condition::ready;
+  }
+}
+
+inline std::uintptr_t world::add_thread(void* (*entry)(void*), void* argument) {
+  auto place = std::find(threads_.begin(), threads_.end(), nullptr);
+  if (place == threads_.end()) place = threads_.emplace(place);
+  auto const number = static_cast<std::uintptr_t>(place - threads_.begin()) + 1;
+  *place = std::make_unique<virtual_thread>(*this, number, stack_bytes_, entry, argument);
+  return number;
+}
+
+inline void world::resume(virtual_thread& t) noexcept {
+  ++steps_;
+  if (most_per_step_ > clock::duration::zero())
+    now_ += clock::duration(
+        static_cast<clock::rep>(random_.next() % (static_cast<std::uint64_t>(most_per_step_.count()) + 1)));
+  note(t.number);
+  note(static_cast<std::uint64_t>(now_.time_since_epoch().count()));
+  running_ = &t;
+  t.kept.change_places();
+  auto* const around = std::exchange(this_thread_simulation, this);
+  t.stack.enter();
+  this_thread_simulation = around;
+  t.kept.change_places();
+  running_ = nullptr;
+}
+
+template <class Predicate>
+virtual_thread* world::pick(Predicate const& eligible) noexcept {
+  std::uint32_t count = 0;
+  for (auto const& t : threads_) count += t && eligible(*t) ? 1 : 0;
+  if (count == 0) return nullptr;
+  auto left = random_.below(count);
+  for (auto const& t : threads_)
+    if (t && eligible(*t) && left-- == 0) return t.get();
+  return nullptr;
+}
+
+// Whose turn it is: anybody who is not blocked, but for those who are held back while others are not. Where all are blocked, time moves
+// on to the earliest deadline.
+inline virtual_thread* world::choose() noexcept {
+  constexpr std::uint32_t longest_hold = 100;
+  for (;;) {
+    virtual_thread* next =
+        pick([this](virtual_thread const& t) { return t.may_run(now_) && t.held_back_until <= steps_; });
+    if (next && random_.below(holds_) == 0) {
+      next->held_back_until = steps_ + 1 + random_.below(longest_hold);
+      continue;
+    }
+    if (!next) next = pick([this](virtual_thread const& t) { return t.may_run(now_); });
+    if (next) {
+      next->state = virtual_thread::condition::ready;
+      return next;
+    }
+    auto earliest = clock::time_point::max();
+    for (auto const& t : threads_)
+      if (t && t->state == virtual_thread::condition::blocked) earliest = std::min(earliest, t->deadline);
+    if (earliest == clock::time_point::max()) return nullptr;
+    now_ = earliest;
+  }
+}
+
+// Nobody runs the threads any more, and what they hold cannot be destroyed without them.
+inline void world::abandon() noexcept {
+  static small_mutex lock;
+  static auto* const abandoned = new std::vector<std::unique_ptr<virtual_thread>>;
+  small_lock const guard(lock);
+  for (auto& t : threads_) {
+    if (!t) continue;
+    t->stack.abandon();
+    abandoned->push_back(std::move(t));
+  }
+}
+
+}  // namespace weft::detail
