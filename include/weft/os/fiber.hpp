@@ -154,7 +154,7 @@ inline void fiber::begin(fiber* f) noexcept {
 #if defined(__x86_64__)
 
 // What a call preserves goes to the stack, and the stack pointer with it. Two arguments: rdi, where it is saved; rsi, where to go on.
-[[gnu::naked, gnu::noinline, gnu::no_sanitize("address", "thread", "undefined")]] inline void switch_stacks(
+[[gnu::naked, gnu::noinline]] __attribute__((no_sanitize("address", "thread", "undefined"))) inline void switch_stacks(
     [[maybe_unused]] void** saved, [[maybe_unused]] void* go_on) noexcept {
   asm volatile(R"(
     pushq %rbp
@@ -182,7 +182,8 @@ inline void fiber::begin(fiber* f) noexcept {
 }
 
 // Where a stack begins: the fiber comes in rbx, begin in rbp. Nothing stands above, and no unwinder looks there.
-[[gnu::naked, gnu::noinline, gnu::no_sanitize("address", "thread", "undefined")]] inline void enter_stack() noexcept {
+[[gnu::naked, gnu::noinline]] __attribute__((no_sanitize("address", "thread", "undefined"))) inline void
+enter_stack() noexcept {
   asm volatile(R"(
     movq %rbx, %rdi
     movq %rbp, %rax

@@ -47,9 +47,9 @@ struct sim_seeds {
 ///   weft::sim world{{.seed = 7}};
 ///   int const n = world.run(my_program);    // a callable, a coroutine function with its arguments, or an awaitable
 ///
-/// Time stands still while anybody runs; where all wait it jumps to the next deadline, so that a day's sleep takes microseconds, and
-/// is a day to the nanosecond. Each run has a pool of its own, which ends with the run: what was started and not waited for is asked to
-/// stop, as by ~pool.
+/// Time stands still while anybody runs; where all wait it jumps to the next deadline, so that a day's sleep takes microseconds. Time points
+/// of the world outside mean nothing inside, so timers are made inside. Each run has a pool of its own, which ends with the run: what was
+/// started and not waited for is asked to stop, as by ~pool.
 class sim : detail::pinned {
  public:
   explicit sim(sim_options o = {}) noexcept

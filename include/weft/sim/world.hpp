@@ -79,7 +79,6 @@ struct virtual_thread : pinned {
   void const* address = nullptr;      // blocked: where
   clock::time_point deadline{};       // blocked: until then
   std::uint64_t held_back_until = 0;  // a step of the world: as if the system had taken its core away until then
-  unsigned looks = 0;                 // at the clock, since it was blocked last
   thread_variables kept;
   fiber stack;
 };
@@ -126,7 +125,6 @@ class world final : public simulation, pinned {
     self.state = virtual_thread::condition::blocked;
     self.address = address;
     self.deadline = deadline;
-    self.looks = 0;
     self.stack.leave();
   }
 
@@ -135,11 +133,8 @@ class world final : public simulation, pinned {
     step();
   }
 
-  // Time stands still while anybody runs, but not for who looks at the clock over and over and does not block.
   time_point now() noexcept override {
-    constexpr unsigned patience = 1000;
     step();
-    if (++running_->looks > patience) now_ += std::chrono::microseconds(1);
     return now_;
   }
 
@@ -206,6 +201,7 @@ class world final : public simulation, pinned {
   clock::time_point now_{std::chrono::hours(1)};
   std::uint64_t ticks_ = 0;
   std::uint64_t steps_ = 0;
+  std::uint64_t moved_ = 0;  // the step of the last jump in time
   std::uint64_t trace_ = 0;
 };
 
@@ -214,7 +210,7 @@ inline virtual_thread::virtual_thread(world& w, std::uintptr_t own_number, std::
     : home(w), number(own_number), entry(e), argument(a), stack(stack_bytes, &world::live, this) {}
 
 inline world_end world::run(function_ref<void()> body) {
-  auto const begun = steps_;
+  auto const begun = moved_ = steps_;
   auto most = most_steps_;
   auto end = world_end::in_order;
   auto const first = add_thread(
@@ -271,7 +267,10 @@ inline std::uintptr_t world::add_thread(void* (*entry)(void*), void* argument) {
 }
 
 inline void world::resume(virtual_thread& t) noexcept {
+  constexpr std::uint64_t patience = 10'000;
   ++steps_;
+  // Time stands still while anybody runs, but not for those who wait by looking again and again.
+  if (steps_ - moved_ > patience) now_ += std::chrono::microseconds(1);
   if (most_per_step_ > clock::duration::zero())
     now_ += clock::duration(
         static_cast<clock::rep>(random_.next() % (static_cast<std::uint64_t>(most_per_step_.count()) + 1)));
@@ -318,6 +317,7 @@ inline virtual_thread* world::choose() noexcept {
       if (t && t->state == virtual_thread::condition::blocked) earliest = std::min(earliest, t->deadline);
     if (earliest == clock::time_point::max()) return nullptr;
     now_ = earliest;
+    moved_ = steps_;
   }
 }
 
