@@ -2,6 +2,7 @@
 // so a race that one seed in a thousand shows can be looked at for as long as it takes. README.md has what is simulated and what is not.
 #pragma once
 
+#include <weft/base/assert.hpp>
 #include <weft/base/result.hpp>
 #include <weft/base/utility.hpp>
 #include <weft/coro/run.hpp>
@@ -28,9 +29,8 @@ namespace weft {
 /// How a world is made: `sim world{{.seed = 7}};`
 struct sim_options {
   std::uint64_t seed = 1;
-  unsigned workers = 2;  ///< of the world's pool
-  clock::duration
-      most_per_step{};  ///< what a step may take, drawn for each; zero: time moves while all wait, and only then
+  unsigned workers = 2;                            ///< of the world's pool; at least 1
+  clock::duration most_per_step{};                 ///< a step takes up to that; zero: time moves only where all wait
   std::uint64_t most_steps = 10'000'000;           ///< of a run; one that needs more throws sim::endless
   std::size_t stack_bytes = std::size_t{1} << 20;  ///< of each virtual thread; memory is taken as it is touched
 };
@@ -53,7 +53,9 @@ struct sim_seeds {
 class sim : detail::pinned {
  public:
   explicit sim(sim_options o = {}) noexcept
-      : options_(o), world_(o.seed, o.most_per_step, o.most_steps, o.stack_bytes) {}
+      : options_(o), world_(o.seed, o.most_per_step, o.most_steps, o.stack_bytes) {
+    WEFT_ASSERT(o.workers != 0, "a world has at least one worker");
+  }
 
   /// As weft::run, on the world's pool: its result, or what it threw. Throws sim::deadlock or sim::endless where the run does not end;
   /// it has then been asked to stop. What does not stop either is never destroyed.
@@ -133,9 +135,9 @@ decltype(auto) sim::run(X&& x, Args&&... args) {
     detail::result_slot<result> slot;
     auto body = [&]() noexcept {
       detail::settle_with(slot, [&]() -> result {
-        detail::scope_exit const left([this] { world_.set_default_pool(nullptr); });
         pool own{{.workers = options_.workers}};
-        world_.set_default_pool(&own);
+        world_.begin_pool(own);
+        detail::scope_exit const left([this] { world_.retain_pool(); });
         return own.run(std::forward<X>(x), std::forward<Args>(args)...);
       });
     };

@@ -7,23 +7,20 @@
 #include <weft/base/utility.hpp>
 #include <weft/concurrent/mutex.hpp>
 #include <weft/os/clock.hpp>
+#include <weft/os/exception_state.hpp>
 #include <weft/os/fiber.hpp>
 #include <weft/os/simulation.hpp>
 #include <weft/sched/locals.hpp>
 #include <weft/sched/pool.hpp>
 #include <weft/sched/worker.hpp>
 
-#include <cxxabi.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <new>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -39,24 +36,14 @@ class thread_variables {
     set_current_worker(std::exchange(self_, self));
     std::swap(this_thread_locals, locals_);
     std::swap(errno, error_);
-    // The Itanium C++ ABI, 2.2.2: the stack of exceptions that are being handled, and how many are on their way to a handler.
-    auto* const live = static_cast<void*>(abi::__cxa_get_globals());
-    exceptions_in_flight other;
-    std::memcpy(&other, live, sizeof other);
-    std::memcpy(live, &exceptions_, sizeof other);
-    exceptions_ = other;
+    exceptions_.change_places();
   }
 
  private:
-  struct exceptions_in_flight {
-    void* caught = nullptr;
-    unsigned uncaught = 0;
-  };
-
   worker* self_ = nullptr;
   local_binding* locals_ = nullptr;
   int error_ = 0;
-  exceptions_in_flight exceptions_{};
+  exception_state exceptions_;
 };
 
 class world;
@@ -106,7 +93,17 @@ class world final : public simulation, pinned {
   /// the pool is asked to stop; where that does not help either, everything is left as it is, for good.
   [[nodiscard]] world_end run(function_ref<void()> body);
 
-  void set_default_pool(pool* p) noexcept { pool_ = p; }
+  // ── for the first thread ──
+
+  /// What the world's default pool is, and who is asked to stop where the world gets stuck.
+  void begin_pool(pool& p) noexcept { pool_ = stoppable_ = &p; }
+  /// Before that pool ends: nobody is asking it, nor will.
+  void retain_pool() noexcept {
+    stoppable_ = nullptr;
+    while (stopping_) block(&stopping_, time_point::max());
+  }
+
+  // ── for anybody ──
 
   [[nodiscard]] clock::time_point time() const noexcept { return now_; }
   [[nodiscard]] std::uint64_t steps() const noexcept { return steps_; }
@@ -172,7 +169,8 @@ class world final : public simulation, pinned {
  private:
   friend struct virtual_thread;
 
-  static void live(void* self) noexcept;
+  static void live(void* thread) noexcept;
+  static void* stop_pool(void* self);
   std::uintptr_t add_thread(void* (*entry)(void*), void* argument);
   void make_ready(void const* address, int count) noexcept;
   void resume(virtual_thread& t) noexcept;
@@ -198,6 +196,8 @@ class world final : public simulation, pinned {
   std::vector<std::unique_ptr<virtual_thread>> threads_;  // by number - 1; null: joined
   virtual_thread* running_ = nullptr;
   pool* pool_ = nullptr;
+  pool* stoppable_ = nullptr;
+  bool stopping_ = false;
   clock::time_point now_{std::chrono::hours(1)};
   std::uint64_t ticks_ = 0;
   std::uint64_t steps_ = 0;
@@ -211,6 +211,8 @@ inline virtual_thread::virtual_thread(world& w, std::uintptr_t own_number, std::
 
 inline world_end world::run(function_ref<void()> body) {
   auto const begun = moved_ = steps_;
+  stoppable_ = nullptr;  // a run that was abandoned left its pool here
+  stopping_ = false;
   auto most = most_steps_;
   auto end = world_end::in_order;
   auto const first = add_thread(
@@ -225,21 +227,26 @@ inline world_end world::run(function_ref<void()> body) {
       resume(*next);
       continue;
     }
-    if (end != world_end::in_order || !pool_) {
+    if (end != world_end::in_order || !stoppable_) {
+      if (end == world_end::in_order) end = steps_ - begun < most ? world_end::deadlock : world_end::endless;
       abandon();
       break;
     }
     end = steps_ - begun < most ? world_end::deadlock : world_end::endless;
     most += most_steps_;
-    add_thread(
-        [](void* p) -> void* {
-          scheduler_of(*static_cast<pool*>(p)).stop().request_stop();
-          return nullptr;
-        },
-        pool_);
+    stopping_ = true;
+    add_thread(&world::stop_pool, this);
   }
   threads_.clear();
   return end;
+}
+
+inline void* world::stop_pool(void* p) {
+  world& self = *static_cast<world*>(p);
+  scheduler_of(*self.pool_).stop().request_stop();
+  self.stopping_ = false;
+  self.make_ready(&self.stopping_, 1);
+  return nullptr;
 }
 
 inline void world::live(void* p) noexcept {

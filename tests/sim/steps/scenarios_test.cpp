@@ -32,7 +32,7 @@ namespace {
 /// How many seeds each scenario has; WEFT_SIM_SEEDS says otherwise.
 std::uint64_t seeds() {
   if (char const* const text = std::getenv("WEFT_SIM_SEEDS")) return std::strtoull(text, nullptr, 10);
-  return weft::detail::address_sanitized || weft::detail::thread_sanitized ? 20 : 200;
+  return weft::detail::address_sanitized || weft::detail::thread_sanitized ? 8 : 40;
 }
 
 void must(bool condition, char const* what) {
@@ -48,7 +48,7 @@ void in_worlds(char const* name, Program program) {
     auto body = [&](sim& world) { world.run(program); };
     INFO(workers << " workers");
     sim::explore({.count = (count + 1) / 2, .first = 1}, body, {.workers = workers});
-    sim::explore({.count = count / 2, .first = 1'000'000}, body, {.workers = workers, .most_per_step = 10us});
+    sim::explore({.count = count / 2, .first = 1'000'000}, body, {.workers = workers, .most_per_step = 200ns});
   }
 }
 
