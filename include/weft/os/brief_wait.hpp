@@ -3,6 +3,7 @@
 
 #include <weft/base/config.hpp>
 #include <weft/base/utility.hpp>
+#include <weft/os/simulation.hpp>
 
 #if !WEFT_MODEL
 #include <time.h>
@@ -21,6 +22,8 @@ class brief_wait : pinned {
 #if WEFT_MODEL
     relax();
 #else
+    if (simulation* const world = current_simulation()) [[unlikely]]
+      return world->step();
     constexpr unsigned spins = 8, longest_spin = 5, longest_nap = 6;
     if (turn_ < spins) {
       for (unsigned i = 0, many = 2u << (turn_ < longest_spin ? turn_ : longest_spin - 1); i != many; ++i) relax();
