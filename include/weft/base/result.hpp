@@ -4,6 +4,8 @@
 #include <weft/base/assert.hpp>
 #include <weft/base/utility.hpp>
 
+#include <cstdint>
+#include <cstring>
 #include <exception>
 #include <memory>
 #include <new>
@@ -106,6 +108,69 @@ class result_slot : pinned {
     std::exception_ptr failure_;
   };
   state state_ = state::empty;
+};
+
+/// Where there is no value to keep, a pointer has room for all there is to say: every task that gives nothing has one of these.
+template <>
+class result_slot<void> : pinned {
+ public:
+  result_slot() noexcept {}
+  ~result_slot() {
+    if (has_failure()) failure_.~exception_ptr();
+  }
+
+  void set_value(unit = {}) noexcept {
+    WEFT_ASSERT(!has_result(), "a result is set once");
+    say(value);
+  }
+  void set_failure(std::exception_ptr e) noexcept {
+    if (has_failure()) failure_ = std::move(e);
+    else ::new (static_cast<void*>(room_)) std::exception_ptr(std::move(e));
+  }
+
+  [[nodiscard]] bool has_result() const noexcept { return word() != empty; }
+  [[nodiscard]] bool has_failure() const noexcept { return word() > value; }
+  [[nodiscard]] std::exception_ptr failure() const noexcept { return has_failure() ? failure_ : nullptr; }
+
+  /// A failure once it has been taken is nowhere: the slot has had its result.
+  [[nodiscard]] std::exception_ptr take_failure() noexcept {
+    std::exception_ptr e = std::move(failure_);
+    failure_.~exception_ptr();
+    say(value);
+    return e;
+  }
+
+  void take() {
+    WEFT_ASSERT(has_result(), "a result is taken before it is there");
+    if (has_failure()) [[unlikely]]
+      std::rethrow_exception(take_failure());
+  }
+
+  void take_over(result_slot& other) noexcept {
+    if (other.has_failure()) set_failure(other.take_failure());
+    else set_value();
+  }
+
+  void peek() const {
+    if (has_failure()) [[unlikely]]
+      std::rethrow_exception(failure_);
+  }
+
+ private:
+  static constexpr std::uintptr_t empty = 0, value = 1;  // else the failure, which is a pointer
+
+  [[nodiscard]] std::uintptr_t word() const noexcept {
+    std::uintptr_t w;
+    std::memcpy(&w, room_, sizeof w);
+    return w;
+  }
+  void say(std::uintptr_t w) noexcept { std::memcpy(room_, &w, sizeof w); }
+
+  union {
+    std::exception_ptr failure_;
+    unsigned char room_[sizeof(std::uintptr_t)] = {};
+  };
+  static_assert(sizeof(std::exception_ptr) == sizeof(std::uintptr_t));
 };
 
 /// Runs f and keeps how it ended.
