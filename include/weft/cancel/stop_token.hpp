@@ -11,9 +11,10 @@
 #include <weft/concurrent/spin_lock.hpp>
 #include <weft/os/futex.hpp>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <new>
 #include <utility>
 
 namespace weft {
@@ -40,14 +41,19 @@ namespace detail {
 class stop_registration : pinned {
  public:
   using invoke_function = void (*)(stop_registration*) noexcept;
-  explicit stop_registration(invoke_function invoke) noexcept : invoke_(invoke) {}
+  explicit stop_registration(invoke_function invoke) noexcept : invoke_(invoke), previous_(nullptr) {}
 
  private:
   friend class stop_state;
+  struct raw {};
+  explicit stop_registration(raw) noexcept {
+  }  // a word of it is written before it is registered, and none if it never is
   invoke_function invoke_;
-  stop_registration* next_ = nullptr;       // guarded by the state's lock
-  stop_registration** previous_ = nullptr;  // guarded by the state's lock; null: not in the list
+  stop_registration* next_;       // guarded by the state's lock
+  stop_registration** previous_;  // guarded by the state's lock; null: not in the list
 };
+
+class stop_stripes;
 
 //   requested_  false ── request_stop ──▶ true, for good
 //   callbacks_  guarded by lock_: those still to be called
@@ -60,16 +66,21 @@ class stop_registration : pinned {
 // registration no more. No lock is held while a callback runs; a child takes its parent's lock with its own held, a parent
 // never a child's. A state may be destroyed inside one of its own callbacks, on the asking thread; on another thread it is destroyed only
 // after request_stop has returned: whoever asks sees to that, and a child's link to its parent does.
+//
+// A state under which many tasks wait at the same time, on many workers, may have stripes: states below it that take registrations in its
+// place, each from some of the workers, so that they do not meet at one lock.
+//
+//   E2  spread's release → is_spread's acquire   the stripes
+//
 /// Any thread may ask, look and register. Must outlive its tokens, registrations and linked children.
-class stop_state : pinned {
+class stop_state : stop_registration {  // with its parent
  public:
-  explicit stop_state(stop_state* parent = nullptr) noexcept : parent_(parent) {}
+  explicit stop_state(stop_state* parent = nullptr) noexcept : stop_registration(raw{}), parent_(parent) {}
 
   /// Nothing will register any more: the parent may go before this one.
   void leave_parent() noexcept {
     if (!linked_) return;
-    parent_->remove(link_);
-    link_.~parent_link();
+    parent_->remove(*this);
     linked_ = false;
   }
 
@@ -117,8 +128,9 @@ class stop_state : pinned {
     spin_lock const guard(lock_);
     if (requested_.load(memory_order_relaxed)) return false;
     if (parent_ && !linked_) {
-      ::new (static_cast<void*>(&link_)) parent_link(this);
-      if (!parent_->add(link_)) return false;
+      invoke_ = [](stop_registration* r) noexcept { static_cast<stop_state*>(r)->request_stop(); };
+      previous_ = nullptr;
+      if (!parent_->add(*this)) return false;
       linked_ = true;
     }
     callback.next_ = callbacks_;
@@ -136,6 +148,17 @@ class stop_state : pinned {
     unlink(callback);
     return true;
   }
+
+  /// Where what waits on a worker registers: in this state or a stripe of it, `at(place)`, which is also where it is removed.
+  using place = std::uint8_t;
+  [[nodiscard]] bool is_spread() const noexcept {
+    return stripes_.load(memory_order_acquire) != nullptr;
+  }  // acquire: E2.
+  [[nodiscard]] static place place_for(unsigned worker) noexcept;  // once it is spread; else place 0
+  [[nodiscard]] stop_state& at(place p) noexcept;
+
+  /// From now on registrations are spread. The stripes are of this state, and there are none yet.
+  void spread(stop_stripes& stripes) noexcept { stripes_.store(&stripes, memory_order_release); }  // release: E2.
 
   /// Afterwards the callback is not running on another thread and will not be called.
   void remove(stop_registration& callback) noexcept {
@@ -160,13 +183,6 @@ class stop_state : pinned {
     std::uintptr_t thread;
     stop_registration* running;
     bool gone;
-  };
-
-  struct parent_link : stop_registration {
-    explicit parent_link(stop_state* s) noexcept
-        : stop_registration([](stop_registration* r) noexcept { static_cast<parent_link*>(r)->child->request_stop(); }),
-          child(s) {}
-    stop_state* child;
   };
 
   // With lock_, which it lets go.
@@ -198,16 +214,38 @@ class stop_state : pinned {
 
   stop_state* parent_;
   atomic<bool> requested_{false};
-  bool linked_ = false;  // guarded by lock_; link_ lives while it is set
+  bool linked_ = false;  // guarded by lock_; registered with the parent: only then is the base more than raw
   spin_mutex lock_;
   std::uint32_t waiters_ = 0;               // guarded by lock_
   atomic<std::uint32_t> returned_{0};       // moves when a callback has returned and somebody waits for that
   stop_registration* callbacks_ = nullptr;  // guarded by lock_
   asking* asker_ = nullptr;                 // guarded by lock_
-  union {
-    parent_link link_;  // raw until the first registration, so that a state costs a few stores
-  };
+  atomic<stop_stripes*> stripes_{nullptr};
 };
+
+/// Owned by whoever owns the state that they take registrations for, and gone before it.
+class stop_stripes : pinned {
+ public:
+  static constexpr unsigned count = modelled ? 2 : 8;
+  explicit stop_stripes(stop_state& of) noexcept : stop_stripes(of, std::make_index_sequence<count>{}) {}
+
+ private:
+  friend class stop_state;
+  struct alignas(cache_line) stripe : stop_state {
+    explicit stripe(stop_state& of, std::size_t) noexcept : stop_state(&of) {}
+  };
+  template <std::size_t... I>
+  stop_stripes(stop_state& of, std::index_sequence<I...>) noexcept : stripes_{stripe(of, I)...} {}
+  std::array<stripe, count> stripes_;
+};
+
+inline stop_state& stop_state::at(place p) noexcept {
+  return p == 0 ? *this : stripes_.load(memory_order_relaxed)->stripes_[p - 1];
+}
+
+inline stop_state::place stop_state::place_for(unsigned worker) noexcept {
+  return static_cast<place>(1 + worker % stop_stripes::count);
+}
 
 }  // namespace detail
 

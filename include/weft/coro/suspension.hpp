@@ -13,24 +13,54 @@
 
 namespace weft::detail {
 
-//   phase_   arming ── arm ──▶ armed ── fire ──▶ fired, the task is put into its queue
-//            arming ── fire ──▶ fired; arm then says that the task goes on at once
+//   phase   arming ── arm ──▶ armed ── fire ──▶ fired, and whoever fires puts the task into its queue
+//           arming ── fire ──▶ fired; arm then says that the task goes on at once
 //
 //   E1  fire's release → arm's acquire         what the event wrote
 //   E2  arm's release → fire's acquire         the task is fully suspended: it may be resumed anywhere
 //
-// fire is called exactly once, on any thread, perhaps before await_suspend has returned. Past its exchange it touches the
-// object only if the phase was armed, by queueing it. Who is resumed may begin again, with a further fire to come.
+// fire is called exactly once, on any thread, perhaps before await_suspend has returned.
+/// Whether a task is suspended, and what ends that. One byte.
+class wake_phase : pinned {
+ public:
+  enum class cause : std::uint8_t { event = 2, stop = 3 };
+
+  /// True: the task was armed, and is the caller's to put into its queue. False: it goes on by itself, and may be gone.
+  [[nodiscard]] bool fire(cause c = cause::event) noexcept {
+    return word_.exchange(static_cast<std::uint8_t>(c), memory_order_acq_rel) == armed;  // acquire: E2. release: E1.
+  }
+
+  /// The last step of await_suspend. True: suspended. False: fired meanwhile.
+  [[nodiscard]] bool arm() noexcept {
+    auto expected = arming;
+    return word_.compare_exchange_strong(expected, armed, memory_order_acq_rel, memory_order_acquire);  // E1, E2.
+  }
+
+  /// Of one that has been fired, or not been armed: it may be armed and fired once more.
+  void begin_again() noexcept { word_.store(arming, memory_order_relaxed); }
+
+  /// Of one that has gone on: was it a stop that fired it?
+  [[nodiscard]] bool stopped() const noexcept {
+    return word_.load(memory_order_relaxed) == static_cast<std::uint8_t>(cause::stop);
+  }
+
+ private:
+  static constexpr std::uint8_t arming = 0, armed = 1;
+  atomic<std::uint8_t> word_{arming};
+};
+
+// Past the phase's exchange a suspension is touched only if it was armed, by queueing it. Who is resumed may begin again, with a
+// further fire to come.
 /// A suspended task, waiting for one call of fire().
 class suspension : public resumption, pinned {
  public:
   void fire() noexcept {
-    if (fired_when_armed()) ambient->home->submit_woken(this);  // Past here *this may be gone.
+    if (phase_.fire()) ambient->home->submit_woken(this);  // Past here *this may be gone.
   }
 
   /// The same for many at once: the caller submits the batch to `home`. A task of another pool goes there at once.
   void fire_into(ready_batch& batch, scheduler const& home) noexcept {
-    if (!fired_when_armed()) return;
+    if (!phase_.fire()) return;
     if (ambient->home == &home) batch.push(this);
     else ambient->home->submit_woken(this);
     // Past here *this may be gone.
@@ -44,31 +74,30 @@ class suspension : public resumption, pinned {
   }
 
   /// Of one that has been fired, or not been armed: it may be armed and fired once more.
-  void begin_again() noexcept { phase_.store(arming, memory_order_relaxed); }
+  void begin_again() noexcept { phase_.begin_again(); }
 
   /// The last step of await_suspend. True: suspended, *this may be gone. False: fired meanwhile, go on.
-  [[nodiscard]] bool arm() noexcept {
-    auto expected = arming;
-    return phase_.compare_exchange_strong(expected, armed, memory_order_acq_rel, memory_order_acquire);  // E1, E2.
-  }
+  [[nodiscard]] bool arm() noexcept { return phase_.arm(); }
 
  private:
-  static constexpr std::uint8_t arming = 0, armed = 1, fired = 2;
-
-  bool fired_when_armed() noexcept {
-    return phase_.exchange(fired, memory_order_acq_rel) == armed;  // acquire: E2. release: E1.
-  }
-
-  atomic<std::uint8_t> phase_{arming};
+  wake_phase phase_;
 };
+
+/// Where what waits on the calling thread registers with a stop state.
+[[nodiscard]] inline stop_state::place place_to_register(stop_state const& stop) noexcept {
+  if (!stop.is_spread()) return 0;
+  return stop_state::place_for(current_worker()->index);
+}
 
 /// Base of an awaiter that leaves its queue when its task is asked to stop. Operation provides
 ///   bool start()       begins to wait; false: what was waited for is there already, fire will not be called
 ///   bool withdraw()    on the thread that asks: leaves the queue. True: left, fire will not be called. False: fire is called
 /// and calls fire() when what it waits for has come. await_resume of the operation begins with finish_wait().
 template <class Operation>
-class stoppable_suspension : public native_awaiter, public suspension {
+class stoppable_suspension : public native_awaiter, public suspension, stop_registration {
  public:
+  stoppable_suspension() noexcept : stop_registration(&stoppable_suspension::ask_to_stop) {}
+
   [[nodiscard]] bool await_ready() const noexcept { return false; }
 
   template <weft_promise Promise>
@@ -76,8 +105,9 @@ class stoppable_suspension : public native_awaiter, public suspension {
     begin(task);
     if (!static_cast<Operation*>(this)->start()) return false;
     if (stop_state* const stop = ambient->stop) {
-      if (stop->add(on_stop_)) registered_in_ = stop;
-      else ask_to_stop(&on_stop_);
+      stop_state& here = stop->at(place_to_register(*stop));
+      if (here.add(*this)) registered_in_ = &here;
+      else ask_to_stop(this);
     }
     return arm();
   }
@@ -85,25 +115,18 @@ class stoppable_suspension : public native_awaiter, public suspension {
  protected:
   /// On the resumed side: nobody will touch the operation any more. Throws weft::stopped if the stop came first.
   void finish_wait() {
-    if (registered_in_) registered_in_->remove(on_stop_);
+    if (registered_in_) registered_in_->remove(*this);
     if (stopped_) throw stopped{};
   }
 
  private:
-  struct registration : stop_registration {
-    explicit registration(stoppable_suspension* s) noexcept
-        : stop_registration(&stoppable_suspension::ask_to_stop), self(s) {}
-    stoppable_suspension* self;
-  };
-
   static void ask_to_stop(stop_registration* r) noexcept {
-    auto* const self = static_cast<registration*>(r)->self;
+    auto* const self = static_cast<stoppable_suspension*>(r);
     if (!static_cast<Operation*>(self)->withdraw()) return;
     self->stopped_ = true;
     self->fire();  // Past here *self may be gone.
   }
 
-  registration on_stop_{this};
   stop_state* registered_in_ = nullptr;
   bool stopped_ = false;
 };

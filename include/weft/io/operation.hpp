@@ -45,7 +45,7 @@ enum class attempted : std::uint8_t {
 /// Base of the awaiter of one operation: it has one direction of a handle to itself from its begin to the end of await_resume. Operation
 /// derives from it and gives an attempt function, which makes the system call, keeps its result and may say what is known of the
 /// direction then (keep). The operation stays where it is, and the buffers that it was given stay, until await_resume returns.
-class io_operation : public native_awaiter, public suspension {
+class io_operation : public native_awaiter, public suspension, stop_registration {
  public:
   [[nodiscard]] bool await_ready() const noexcept { return false; }
 
@@ -58,7 +58,7 @@ class io_operation : public native_awaiter, public suspension {
   // ── for the reactor and whoever closes ──
 
   /// What has come: between taking the operation out of the word and firing it.
-  void came(readiness::bits what) noexcept { known_ = what; }
+  void came(readiness::bits what) noexcept { known_ = static_cast<few_bits>(what); }
   /// The same, where the handle is being closed. The record is held.
   void closed() noexcept { state_ = state::detached; }
 
@@ -66,7 +66,11 @@ class io_operation : public native_awaiter, public suspension {
   using attempt_function = attempted (*)(io_operation&) noexcept;
 
   io_operation(handle_record* record, direction way, attempt_function attempt) noexcept
-      : record_(record), attempt_(attempt), way_(way), eager_(way == direction::writing) {
+      : stop_registration(&io_operation::ask_to_stop),
+        record_(record),
+        attempt_(attempt),
+        way_(way),
+        eager_(way == direction::writing) {
     act = &io_operation::run_again;
   }
   [[nodiscard]] handle_record& record() const noexcept { return *record_; }
@@ -82,7 +86,7 @@ class io_operation : public native_awaiter, public suspension {
   /// Was the direction known to be ready or at its end before this attempt?
   [[nodiscard]] readiness::bits known() const noexcept { return known_; }
   /// What is known of the direction after this attempt. Nothing, unless this is called.
-  void keep(readiness::bits known) noexcept { keep_ = known; }
+  void keep(readiness::bits known) noexcept { keep_ = static_cast<few_bits>(known); }
 
   /// Keeps the error for await_resume, and ends.
   [[nodiscard]] attempted fail(int error) noexcept {
@@ -94,7 +98,7 @@ class io_operation : public native_awaiter, public suspension {
   /// await_resume begins with it: leaves the direction. Throws weft::stopped if the operation was stopped or the handle closed
   /// meanwhile. With an error, the caller throws next.
   void finish() {
-    if (registered_in_) registered_in_->remove(on_stop_);
+    if (registered_in_) registered_in_->remove(*this);
     auto const was = std::exchange(state_, state::outside);
     if (was == state::detached) {
       release_hold(*record_);
@@ -112,13 +116,10 @@ class io_operation : public native_awaiter, public suspension {
     detached,  // taken out by a close, which has left the direction in its place
   };
 
-  struct registration : stop_registration {
-    explicit registration(io_operation* o) noexcept : stop_registration(&io_operation::ask_to_stop), op(o) {}
-    io_operation* op;
-  };
+  using few_bits = std::uint8_t;  // ready and hung_up
 
   static void ask_to_stop(stop_registration* r) noexcept {
-    auto* const op = static_cast<registration*>(r)->op;
+    auto* const op = static_cast<io_operation*>(r);
     if (!op->word().withdraw(op)) return;
     op->stopped_ = true;
     op->fire();  // Past here *op may be gone.
@@ -152,11 +153,9 @@ class io_operation : public native_awaiter, public suspension {
 
   handle_record* const record_;
   attempt_function const attempt_;
-  registration on_stop_{this};
   stop_state* registered_in_ = nullptr;
-  readiness::bits known_ = 0;
-  readiness::bits keep_ = 0;
   int error_ = 0;
+  few_bits known_ = 0, keep_ = 0;
   direction const way_;
   bool eager_, patient_ = false;
   state state_ = state::outside;
@@ -173,8 +172,9 @@ inline bool io_operation::start() {
     error_ = EBADF;
     return false;
   }
-  switch (word().enter(known_)) {
-    case readiness::entered::yes: break;
+  readiness::bits known = 0;
+  switch (word().enter(known)) {
+    case readiness::entered::yes: came(known); break;
     case readiness::entered::closed:
       stopped_ = true;  // as if it had begun before the close: nobody can tell
       return false;
@@ -224,13 +224,14 @@ inline bool io_operation::wait() noexcept {
   for (;;) {
     if (!prepare_to_wait()) return false;
     begin_again();
-    switch (word().wait(this, known_)) {
+    readiness::bits known = 0;
+    switch (word().wait(this, known)) {
       case readiness::waited::begun:
         // The pool that watches the handle may be another, and may have ended meanwhile. Until arm nobody resumes this task.
         if (!is_watched() && word().take_out(this)) continue;
         if (arm()) return true;
         break;  // fired meanwhile
-      case readiness::waited::ready: break;
+      case readiness::waited::ready: came(known); break;
       case readiness::waited::stopped: stopped_ = true; return false;
       case readiness::waited::closed: state_ = state::closed; return false;
     }

@@ -230,8 +230,9 @@ inline bool io_operation::prepare_to_wait() noexcept {
   if (error_ != 0) return false;
   stop_state* const stop = ambient->stop;
   if (!stop || registered_in_) return true;
-  stopped_ = !stop->add(on_stop_);
-  if (!stopped_) registered_in_ = stop;
+  stop_state& here = stop->at(place_to_register(*stop));
+  stopped_ = !here.add(*this);
+  if (!stopped_) registered_in_ = &here;
   return !stopped_;
 }
 

@@ -14,6 +14,7 @@
 #include <weft/concurrent/atomic.hpp>
 #include <weft/concurrent/intrusive.hpp>
 #include <weft/coro/promise.hpp>
+#include <weft/coro/suspension.hpp>
 #include <weft/os/brief_wait.hpp>
 #include <weft/os/thread.hpp>
 #include <weft/sched/scheduler.hpp>
@@ -71,9 +72,9 @@ class selection : public resumption, protected stop_registration {
   /// something else; what the caller has is for the next in its queue.
   [[nodiscard]] bool claim() noexcept {
     if (!waits_alone()) return set_if_open(claimed_bit);
-    if (!registered_) return true;
-    if (!ambient->stop->take_out(*this)) return false;
-    registered_ = false;
+    if (registered_ == nowhere) return true;
+    if (!ambient->stop->at(registered_).take_out(*this)) return false;
+    registered_ = nowhere;
     return true;
   }
 
@@ -113,8 +114,11 @@ class selection : public resumption, protected stop_registration {
   /// asked for already, and the function given to the constructor is the caller's to call.
   [[nodiscard]] bool accept_stop() noexcept {
     stop_state* const stop = ambient->stop;
-    registered_ = stop && stop->add(*this);
-    return registered_ || !stop;
+    if (!stop) return true;
+    auto const where = place_to_register(*stop);
+    if (!stop->at(where).add(*this)) return false;
+    registered_ = where;
+    return true;
   }
 
   /// The last step of await_suspend. True: suspended, *this may be gone. False: go on.
@@ -130,7 +134,7 @@ class selection : public resumption, protected stop_registration {
 
   /// By the resumed task: afterwards nobody else touches the selection.
   void forget_stop() noexcept {
-    if (registered_) ambient->stop->remove(*this);
+    if (registered_ != nowhere) ambient->stop->at(registered_).remove(*this);
   }
 
  private:
@@ -161,7 +165,9 @@ class selection : public resumption, protected stop_registration {
   }
 
   atomic<std::uint8_t> word_{0};
-  bool registered_ = false;       // with the stop state; the awaiting thread's, then the winner's, then the task's
+  static constexpr stop_state::place nowhere = 0xFF;
+  stop_state::place registered_ =
+      nowhere;                    // with the stop state; the awaiting thread's, then the winner's, then the task's
   atomic<std::int32_t> late_{0};  // parties that have come too late, less those expected
 };
 

@@ -169,3 +169,32 @@ void state_dies_inside() {
 weft_model::part const p10("stop_token: a state dies inside its callback", state_dies_inside, {3, 2});
 
 }  // namespace
+
+// A state is spread while somebody registers, and another asks: a stop is missed by nobody, wherever it registered.
+void spread_meanwhile() {
+  stop_state state;
+  stop_stripes stripes(state);
+  atomic<int> calls{0};
+  struct counting : stop_registration {
+    explicit counting(atomic<int>& n)
+        : stop_registration([](stop_registration* r) noexcept {
+            static_cast<counting*>(r)->calls.fetch_add(1, memory_order_relaxed);
+          }),
+          calls(n) {}
+    atomic<int>& calls;
+  };
+  int seen = 0;
+  together([&] { state.request_stop(); }, [&] { state.spread(stripes); },
+           [&] {
+             counting mine(calls);
+             auto const place = state.is_spread() ? stop_state::place_for(1) : stop_state::place{0};
+             if (state.at(place).add(mine)) {
+               while (!state.stop_requested()) relax();
+               state.at(place).remove(mine);
+             } else {
+               seen = 1;
+             }
+           });
+  expect(calls.load(memory_order_relaxed) + seen <= 1, "told once at most");
+}
+weft_model::part const p_spread("stop_token: spread while others register and ask", spread_meanwhile, {2, 2});

@@ -3,10 +3,12 @@
 
 #include <weft/cancel/stop_token.hpp>
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -278,4 +280,40 @@ TEST_CASE("a stop that is said is seen at once, and its callbacks are called whe
 
   CHECK(alone.say_stop() == said::first);
   CHECK(alone.stop_requested());
+}
+
+TEST_CASE("a state that is spread calls back what registered before, with any stripe, and with none") {
+  struct registration : weft::detail::stop_registration {
+    registration() noexcept
+        : stop_registration([](stop_registration* r) noexcept { ++static_cast<registration*>(r)->calls; }) {}
+    int calls = 0;
+  };
+  using weft::detail::stop_state;
+  weft::detail::stop_state parent, state(&parent);
+  weft::detail::stop_stripes stripes(state);
+  registration before, plain, gone;
+  std::array<registration, 2 * weft::detail::stop_stripes::count> spread;
+  REQUIRE(state.add(before));
+  CHECK_FALSE(state.is_spread());
+  state.spread(stripes);
+  REQUIRE(state.is_spread());
+  REQUIRE(state.add(plain));
+  std::set<stop_state::place> places;
+  for (unsigned worker = 0; worker != spread.size(); ++worker) {
+    auto const place = stop_state::place_for(worker);
+    places.insert(place);
+    REQUIRE(state.at(place).add(spread[worker]));
+  }
+  CHECK(places.size() == weft::detail::stop_stripes::count);
+  CHECK(&state.at(0) == &state);
+  REQUIRE(state.at(stop_state::place_for(0)).add(gone));
+  state.at(stop_state::place_for(0)).remove(gone);
+
+  CHECK(parent.request_stop());
+  CHECK(state.stop_requested());
+  CHECK(before.calls == 1);
+  CHECK(plain.calls == 1);
+  CHECK(gone.calls == 0);
+  for (auto const& r : spread) CHECK(r.calls == 1);
+  CHECK_FALSE(state.at(stop_state::place_for(3)).add(gone));
 }
