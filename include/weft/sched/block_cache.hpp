@@ -16,17 +16,30 @@ struct free_block {
   free_block* next;
 };
 
-/// Size classes: multiples of 64 bytes up to 1 KiB; larger blocks are the system's business. Address sanitizer sees every
-/// block come and go.
+/// Size classes: up to 1 KiB; larger blocks are the system's business. The system's allocator puts a word in front of each block and
+/// rounds up to 16 bytes, so a class is a multiple of that less the word: nothing is lost where frames are many and small. Address
+/// sanitizer sees every block come and go.
 struct block_classes {
-  static constexpr std::size_t step = 64, count = 16;
+  static constexpr std::size_t word = sizeof(void*);
+  static constexpr std::size_t fine_step = 16, fine_count = 16;      // up to 248 bytes
+  static constexpr std::size_t coarse_step = 64, coarse_count = 12;  // up to 1016
+  static constexpr std::size_t count = fine_count + coarse_count;
   static constexpr std::size_t batch = 32;
 
   static constexpr std::size_t class_of(std::size_t bytes) noexcept {
-    return bytes == 0 ? 1 : (bytes + step - 1) / step;
+    constexpr auto fine_end = fine_count * fine_step;
+    auto const whole = bytes + word;
+    if (whole <= fine_end) return (whole + fine_step - 1) / fine_step;
+    return fine_count + (whole - fine_end + coarse_step - 1) / coarse_step;
   }
-  static constexpr bool cached(std::size_t bytes) noexcept { return !address_sanitized && class_of(bytes) <= count; }
-  static void* from_system(std::size_t bytes) { return ::operator new(class_of(bytes) * step); }
+  static constexpr std::size_t size_of(std::size_t size_class) noexcept {
+    if (size_class <= fine_count) return size_class * fine_step - word;
+    return fine_count * fine_step + (size_class - fine_count) * coarse_step - word;
+  }
+  static constexpr std::size_t largest = fine_count * fine_step + coarse_count * coarse_step - word;
+
+  static constexpr bool cached(std::size_t bytes) noexcept { return !address_sanitized && bytes <= largest; }
+  static void* from_system(std::size_t bytes) { return ::operator new(size_of(class_of(bytes))); }
   static void to_system(void* p) noexcept { ::operator delete(p); }
 };
 

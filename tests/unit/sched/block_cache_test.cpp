@@ -50,21 +50,30 @@ struct block {
 
 }  // namespace
 
-static_assert(block_classes::class_of(1) == 1 && block_classes::class_of(64) == 1 && block_classes::class_of(65) == 2);
-static_assert(block_classes::class_of(1024) == block_classes::count);
-static_assert(!block_classes::cached(1025));
-static_assert(block_classes::class_of(0) == 1);
+static_assert(block_classes::class_of(0) == 1 && block_classes::class_of(8) == 1 && block_classes::class_of(9) == 2);
+static_assert(block_classes::class_of(248) == 16 && block_classes::class_of(249) == 17);
+static_assert(block_classes::class_of(block_classes::largest) == block_classes::count);
+static_assert(!block_classes::cached(block_classes::largest + 1));
+// A class is as large as its largest block, and so that with the system's word in front of it nothing is lost.
+static_assert([] {
+  for (std::size_t bytes = 0; bytes <= 2 * block_classes::largest; ++bytes) {
+    auto const c = block_classes::class_of(bytes);
+    if (block_classes::size_of(c) < bytes || (c > 1 && block_classes::size_of(c - 1) >= bytes)) return false;
+    if (block_classes::size_of(c) % 16 != 8) return false;
+  }
+  return true;
+}());
 
 TEST_CASE("the block freed last is the one allocated next, whatever the size within a class") {
   weft_test::balance const memory;
   block_depot depot;
   block_cache cache(depot);
-  for (std::size_t const bytes : {1u, 64u, 65u, 1000u, 1024u}) {
+  for (std::size_t const bytes : {1u, 64u, 65u, 250u, 1000u, 1016u}) {
     void* const first = cache.allocate(bytes);
     void* const second = cache.allocate(bytes);
     CHECK(first != second);
     cache.deallocate(first, bytes);
-    if (caches) CHECK(cache.allocate(block_classes::class_of(bytes) * block_classes::step) == first);
+    if (caches) CHECK(cache.allocate(block_classes::size_of(block_classes::class_of(bytes))) == first);
     else cache.deallocate(second, bytes);
     if (caches) {
       cache.deallocate(first, bytes);
@@ -78,9 +87,9 @@ TEST_CASE("blocks above the largest class come from the system and go back to it
   block_depot depot;
   block_cache cache(depot);
   auto const before = weft_test::live_allocations();
-  void* const large = cache.allocate(1025);
+  void* const large = cache.allocate(block_classes::largest + 1);
   CHECK(weft_test::live_allocations().blocks == before.blocks + 1);
-  cache.deallocate(large, 1025);
+  cache.deallocate(large, block_classes::largest + 1);
   CHECK(weft_test::live_allocations() == before);
 }
 
