@@ -18,6 +18,7 @@ class intrusive_queue {
   intrusive_queue& operator=(intrusive_queue&&) = delete;
 
   [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+  [[nodiscard]] bool has_one() const noexcept { return first_ && first_ == last_; }
 
   void push(T* item) noexcept {
     item->*Next = nullptr;

@@ -62,6 +62,11 @@ inline void scheduler::submit_batch(worker& self, ready_batch& batch) noexcept {
   notify_work();
 }
 
+inline void scheduler::submit_woken(worker& self, ready_batch& batch) noexcept {
+  if (batch.has_one()) submit_woken(self, batch.pop());
+  else submit_batch(self, batch);
+}
+
 // Unless somebody else looks at the events: in a seat, at this moment, or not longer ago than `patience` ticks.
 inline void scheduler::poll_events(worker& self, std::uint64_t patience) noexcept {
   event_driver* const events = installed_events();

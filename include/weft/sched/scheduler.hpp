@@ -73,6 +73,9 @@ class scheduler : pinned {
   /// The same by the calling worker, which is `self`.
   void submit_woken(worker& self, ready_job* j) noexcept;
 
+  /// The same for all of a batch; where there are several, behind what is there.
+  void submit_woken(worker& self, ready_batch& batch) noexcept;
+
   /// A push that is not clear. False: the deque is full, nothing was pushed.
   [[nodiscard]] bool push_looking_up(worker& self, job* j) noexcept;
 

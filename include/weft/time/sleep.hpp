@@ -4,9 +4,11 @@
 #include <weft/coro/suspension.hpp>
 #include <weft/os/clock.hpp>
 #include <weft/sched/run_loop.hpp>
+#include <weft/time/sleeper.hpp>
 #include <weft/time/timers.hpp>
 
 #include <chrono>
+#include <coroutine>
 #include <memory>
 
 namespace weft {
@@ -20,29 +22,43 @@ inline timer_service& timers_of(scheduler& home) {
   return *static_cast<timer_service*>(d);
 }
 
-class sleep_awaiter : public stoppable_suspension<sleep_awaiter>, timer {
+/// The wait of one task. Its stop registration is with the context's stop state, its timer with the pool's timers: neither is kept here.
+class sleep_awaiter : public native_awaiter, sleeper, stop_registration {
  public:
   explicit sleep_awaiter(clock::time_point until) noexcept
-      : timer(until, [](timer& t, worker&) noexcept { static_cast<sleep_awaiter&>(t).suspension::fire(); }) {}
+      : sleeper(until), stop_registration(&sleep_awaiter::ask_to_stop) {}
 
-  void await_resume() { finish_wait(); }
+  [[nodiscard]] bool await_ready() const noexcept { return false; }
 
- private:
-  friend class stoppable_suspension<sleep_awaiter>;
-
-  bool start() {
-    if (ambient->stop && ambient->stop->stop_requested()) throw stopped{};
+  template <weft_promise Promise>
+  [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> task) {
+    begin(task);
+    context& around = ambient();
+    if (around.stop && around.stop->stop_requested()) throw weft::stopped{};
     auto const now = clock::now();
     if (deadline <= now) return false;
-    timers_ = &timers_of(*ambient->home);
-    if (timers_->add(*current_worker(), *this, now)) ambient->home->deadline_moved();
-    return true;
+    if (timers_of(*around.home).add(*current_worker(), *this, now)) around.home->deadline_moved();
+    if (stop_state* const stop = around.stop) {
+      auto const where = place_to_register(*stop);
+      if (stop->at(where).add(*this)) registered_ = where;
+      else ask_to_stop(this);
+    }
+    return arm();
   }
 
-  bool withdraw() noexcept { return timers_->remove(*this); }
+  /// Nobody touches the awaiter any more when it goes on.
+  void await_resume() {
+    if (registered_ != nowhere_registered) ambient().stop->at(registered_).remove(*this);
+    if (sleeper::stopped()) throw weft::stopped{};
+  }
 
-  timer_service* timers_ = nullptr;
+ private:
+  static void ask_to_stop(stop_registration* r) noexcept {
+    auto* const self = static_cast<sleep_awaiter*>(r);
+    if (timers_of(*self->ambient().home).remove(*self)) self->wake_by_stop();  // Past here *self may be gone.
+  }
 };
+static_assert(sizeof(sleep_awaiter) == 64);
 
 class [[nodiscard]] sleep_operation {
  public:
@@ -65,7 +81,7 @@ class [[nodiscard]] sleep_operation {
 
 /// co_await sleep_for(d); the same, d from now. A duration beyond the clock's end sleeps until stopped.
 template <class Rep, class Period>
-[[nodiscard]] auto sleep_for(std::chrono::duration<Rep, Period> d) noexcept {
+[[nodiscard]] auto sleep_for(std::chrono::duration<Rep, Period> const& d) noexcept {
   return detail::sleep_operation(detail::deadline_after(d));
 }
 

@@ -6,6 +6,7 @@
 #include <weft/base/utility.hpp>
 #include <weft/concurrent/intrusive.hpp>
 #include <weft/os/clock.hpp>
+#include <weft/time/timer.hpp>
 
 #include <algorithm>
 #include <array>
@@ -20,28 +21,6 @@
 
 namespace weft::detail {
 
-class worker;
-
-/// Something to do at a time. Whoever makes one sets the first two members and keeps it in place while it is in a wheel, or
-/// taken out of one and not fired yet.
-struct timer : list_link {
-  /// Does what is due, and runs nobody's code: the worker that looks at the clock may stand on frames that hold locks. The timer
-  /// belongs to its maker again, and may be destroyed or added anew in here.
-  using function = void (*)(timer&, worker&) noexcept;
-
-  timer() = default;
-  timer(clock::time_point d, function f) noexcept : deadline(d), fire(f) {}
-  timer(timer const&) = delete;
-  timer& operator=(timer const&) = delete;
-
-  static constexpr std::uint16_t nowhere = 0xFFFF;
-
-  clock::time_point deadline{};    // constant from insert until fired or removed
-  function fire = nullptr;         // the wheel does not call it
-  std::uint16_t place = nowhere;   // in the wheel; guarded by the lock that guards the wheel
-  std::uint16_t keeper = nowhere;  // of a timer_service: whose wheel it was added to
-};
-
 /// First in, first out, and any timer leaves in constant time. A ring of which one word is kept, the first; the last is the one
 /// before it. One thread at a time.
 class timer_list {
@@ -51,10 +30,10 @@ class timer_list {
   timer_list& operator=(timer_list&&) = delete;
 
   [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
-  [[nodiscard]] timer* front() const noexcept { return static_cast<timer*>(first_); }
+  [[nodiscard]] timer_node* front() const noexcept { return timer_node::of(first_); }
 
-  void push_back(timer* t) noexcept {
-    list_link* const link = t;
+  void push_back(timer_node* t) noexcept {
+    list_link* const link = &t->link;
     if (!first_) {
       first_ = link->previous = link->next = link;
       return;
@@ -65,8 +44,8 @@ class timer_list {
     first_->previous = link;
   }
 
-  void remove(timer* t) noexcept {
-    list_link* const link = t;
+  void remove(timer_node* t) noexcept {
+    list_link* const link = &t->link;
     list_link* const next = link->next;
     if (next == link) {
       first_ = nullptr;
@@ -79,8 +58,8 @@ class timer_list {
   }
 
   /// The oldest, or null.
-  timer* pop_front() noexcept {
-    timer* const t = front();
+  timer_node* pop_front() noexcept {
+    timer_node* const t = front();
     if (t) remove(t);
     return t;
   }
@@ -100,7 +79,7 @@ class timer_list {
         __builtin_prefetch(scout, 1);
       }
       auto const done = t == last;
-      f(static_cast<timer*>(t));
+      f(timer_node::of(t));
       if (done) return;
       t = next;
     }
@@ -114,24 +93,63 @@ class timer_list {
 // the same tick are due at the same moment and cost one wake-up. A tick has 15 bits of nanoseconds, 33 µs: a shorter one makes
 // a sleep no more exact, since the system adds 75 µs (timer slack and wake-up) and more; a longer one is felt.
 //
-// A timer's tick is the first that begins at or after its deadline. Written in digits of six bits, it differs from now_ in
-// some highest digit: that digit's position is its level, the digit's value its slot. So
+// A timer's tick is the first that begins at or after its deadline. Written in digits, of 6, 10, 8, 8, 8 and 8 bits from the last one on,
+// it differs from now_ in some highest digit: that digit's position is its level, the digit's value its slot. So
 //
 //   level 0   holds the ticks that share all but the last digit with now_, one tick in a slot; in now_'s own slot is what is due
-//   level k   holds slots of 64^k ticks each, all later than all of level k − 1
+//   level k   holds slots of as many ticks as fit the digits below, all later than all of level k − 1
 //   a slot    of a higher level is later than now_'s digit there: the first bit of a level's bitmap is its earliest slot
 //
 // and the earliest timer is in the first slot of the lowest level in use. When now_ reaches the first tick of that slot, its
 // timers move to lower levels, each at most once per level in its life. A timer's slot depends on its tick and now_ alone:
 // timers of the same tick are always in the same slot, and leave in the order in which they came.
 //
-// Eight levels hold 48 bits of ticks, and 48 + 15 bits are all that the clock has: there is no deadline beyond the top level,
+// Where timers are many, what they cost is cache misses. So the first two levels reach 2.1 s, and a timer within that is moved once; and
+// the first holds 2.1 ms, so that what was moved there is still in the cache when it is due. (A million of 0.5 to 1.5 s moved twice with
+// digits of 6 bits; with digits of 8 once, but 8.4 ms of them and of what they wake did not stay in the cache.)
+//
+// Six levels hold 48 bits of ticks, and 48 + 15 bits are all that the clock has: there is no deadline beyond the top level,
 // and no slot is ever used for a second turn. (Wheels that wrap get this wrong after days of uptime: tokio#8334.) Only the
 // clock's very last tick, 292 years from its epoch, never comes: a deadline that has to wait for it, such as
 // time_point::max(), can be inserted and removed, and counts as none.
 //
 // Source: Varghese, Lauck, "Hashed and hierarchical timing wheels" (1987), scheme 7. The levels by highest differing digit, and
 // with them the wheel without rotation, are folklore of its implementations.
+namespace wheel {
+
+inline constexpr std::array<unsigned, 6> digit_bits{6, 10, 8, 8, 8, 8};
+inline constexpr unsigned levels = digit_bits.size();
+
+struct level_shape {
+  unsigned shift = 0;       // of its digit in a tick
+  unsigned slots = 0;       // a multiple of 64
+  unsigned first_slot = 0;  // of all levels' slots in a row
+};
+/// levels: the end, of no slots.
+constexpr level_shape level_at(unsigned level) noexcept {
+  level_shape l;
+  for (unsigned i = 0; i != level; ++i) {
+    l.shift += digit_bits[i];
+    l.first_slot += 1u << digit_bits[i];
+  }
+  l.slots = level < levels ? 1u << digit_bits[level] : 0;
+  return l;
+}
+inline constexpr std::array<level_shape, levels> shapes{level_at(0), level_at(1), level_at(2),
+                                                        level_at(3), level_at(4), level_at(5)};
+inline constexpr unsigned all_slots = level_at(levels).first_slot;
+
+constexpr unsigned level_of_bit(unsigned bit) noexcept {
+  return bit < shapes[1].shift ? 0 : bit < shapes[2].shift ? 1 : 2 + (bit - shapes[2].shift) / digit_bits[2];
+}
+constexpr unsigned level_of_slot(unsigned index) noexcept {
+  return index < shapes[1].first_slot   ? 0
+         : index < shapes[2].first_slot ? 1
+                                        : 2 + (index - shapes[2].first_slot) / shapes[2].slots;
+}
+
+}  // namespace wheel
+
 /// Guarded by its owner's lock.
 class timer_wheel : pinned {
  public:
@@ -149,18 +167,18 @@ class timer_wheel : pinned {
   }
 
   /// Takes any deadline; one that has passed is due at the next expire. Constant time.
-  void insert(timer& t) noexcept {
-    WEFT_ASSERT(t.place == timer::nowhere, "a timer is in one wheel, once, at a time");
+  void insert(timer_node& t) noexcept {
+    WEFT_ASSERT(t.place == timer_node::nowhere, "a timer is in one wheel, once, at a time");
     put(t, std::max(tick_after(t.deadline), now_));
   }
 
   /// False: it is not in the wheel, it has expired or was never inserted. Constant time.
-  [[nodiscard]] bool remove(timer& t) noexcept {
-    if (t.place == timer::nowhere) return false;
+  [[nodiscard]] bool remove(timer_node& t) noexcept {
+    if (t.place == timer_node::nowhere) return false;
     slot& s = slots_[t.place];
     s.timers.remove(&t);
     if (s.timers.empty()) vacate(t.place);
-    t.place = timer::nowhere;
+    t.place = timer_node::nowhere;
     return true;
   }
 
@@ -173,15 +191,15 @@ class timer_wheel : pinned {
       auto const [index, begins] = first();
       if (begins > until) break;
       now_ = begins;
-      if (index >= fan) {
+      if (index >= wheel::shapes[1].first_slot) {
         spread(index);
         continue;
       }
       slot& s = slots_[index];
       for (; !s.timers.empty(); --at_most) {
         if (at_most == 0) return;
-        timer* const t = s.timers.pop_front();
-        t->place = timer::nowhere;
+        timer_node* const t = s.timers.pop_front();
+        t->place = timer_node::nowhere;
         due.push_back(t);
       }
       vacate(index);
@@ -205,12 +223,11 @@ class timer_wheel : pinned {
  private:
   using ticks = std::uint64_t;
 
-  static constexpr unsigned digit_bits = 6, fan = 1u << digit_bits;
-  static constexpr unsigned levels = (63 - tick_bits + digit_bits - 1) / digit_bits;
   static constexpr ticks last_tick = (ticks{1} << (63 - tick_bits)) - 1;
 
   static_assert(std::is_same_v<clock::duration, std::chrono::duration<std::int64_t, std::nano>>);
-  static_assert(levels * digit_bits + tick_bits >= 63, "every time of the clock has a place");
+  static_assert(wheel::level_at(wheel::levels).shift + tick_bits >= 63, "every time of the clock has a place");
+  static_assert(wheel::all_slots < timer_node::nowhere);
 
   struct slot {
     timer_list timers;
@@ -233,42 +250,47 @@ class timer_wheel : pinned {
 
   // Not empty.
   [[nodiscard]] position first() const noexcept {
-    auto const level = static_cast<unsigned>(std::countr_zero(levels_in_use_));
-    auto const digit = static_cast<unsigned>(std::countr_zero(in_use_[level]));
-    auto const above = (level + 1) * digit_bits;
-    return {level * fan + digit, (now_ >> above << above) | ticks{digit} << (level * digit_bits)};
+    auto const& l = wheel::shapes[static_cast<unsigned>(std::countr_zero(levels_in_use_))];
+    auto word = l.first_slot / 64;
+    while (in_use_[word] == 0) ++word;
+    auto const index = word * 64 + static_cast<unsigned>(std::countr_zero(in_use_[word]));
+    auto const above = now_ & ~((ticks{l.slots} << l.shift) - 1);
+    return {index, above | ticks{index - l.first_slot} << l.shift};
   }
 
-  void put(timer& t, ticks at) noexcept {
-    auto const level = (static_cast<unsigned>(std::bit_width((at ^ now_) | (fan - 1))) - 1) / digit_bits;
-    auto const digit = static_cast<unsigned>(at >> (level * digit_bits)) & (fan - 1);
-    auto const index = level * fan + digit;
+  void put(timer_node& t, ticks at) noexcept {
+    auto const level = wheel::level_of_bit(static_cast<unsigned>(std::bit_width((at ^ now_) | 1)) - 1);
+    auto const& l = wheel::shapes[level];
+    auto const index = l.first_slot + (static_cast<unsigned>(at >> l.shift) & (l.slots - 1));
     slot& s = slots_[index];
     s.earliest = std::min(s.earliest, at);
     s.timers.push_back(&t);
     t.place = static_cast<std::uint16_t>(index);
-    in_use_[level] |= std::uint64_t{1} << digit;
+    in_use_[index / 64] |= std::uint64_t{1} << (index % 64);
     levels_in_use_ |= 1u << level;
   }
 
   void vacate(unsigned index) noexcept {
     slots_[index].earliest = last_tick;
-    auto const level = index / fan;
-    in_use_[level] &= ~(std::uint64_t{1} << (index % fan));
-    if (in_use_[level] == 0) levels_in_use_ &= ~(1u << level);
+    in_use_[index / 64] &= ~(std::uint64_t{1} << (index % 64));
+    if (in_use_[index / 64] != 0) return;
+    auto const level = wheel::level_of_slot(index);
+    auto const* const words = &in_use_[wheel::shapes[level].first_slot / 64];
+    if (std::all_of(words, words + wheel::shapes[level].slots / 64, [](std::uint64_t w) { return w == 0; }))
+      levels_in_use_ &= ~(1u << level);
   }
 
   // now_ is the first tick of the slot: its timers go down to where they differ from that.
   void spread(unsigned index) noexcept {
     auto timers = std::move(slots_[index].timers);
     vacate(index);
-    timers.drain([this](timer* t) noexcept { put(*t, tick_after(t->deadline)); });
+    timers.drain([this](timer_node* t) noexcept { put(*t, tick_after(t->deadline)); });
   }
 
   ticks now_ = 0;
-  std::uint32_t levels_in_use_ = 0;             // a bit for each level with a bit in in_use_
-  std::array<std::uint64_t, levels> in_use_{};  // a bit for each slot with timers
-  std::array<slot, levels * fan> slots_{};
+  std::uint32_t levels_in_use_ = 0;                            // a bit for each level with a bit in in_use_
+  std::array<std::uint64_t, wheel::all_slots / 64> in_use_{};  // a bit for each slot with timers
+  std::array<slot, wheel::all_slots> slots_{};
 };
 
 }  // namespace weft::detail

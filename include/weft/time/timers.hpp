@@ -8,9 +8,12 @@
 #include <weft/concurrent/mutex.hpp>
 #include <weft/os/clock.hpp>
 #include <weft/sched/driver.hpp>
+#include <weft/sched/driver_seats.hpp>
 #include <weft/sched/idle.hpp>
 #include <weft/sched/run_loop.hpp>
 #include <weft/sched/worker.hpp>
+#include <weft/time/sleeper.hpp>
+#include <weft/time/timer.hpp>
 #include <weft/time/timer_wheel.hpp>
 
 #include <algorithm>
@@ -74,8 +77,8 @@ class timer_service final : public driver {
   /// Sets a timer that is idle; `self` is the calling worker, `now` a reading of the clock, so no later than the present. True: the
   /// pool's earliest deadline is earlier than before, and the caller calls scheduler::deadline_moved(). The timer may have fired
   /// before this returns. Constant time; throws std::bad_alloc, the timer untouched, where the worker's first timer finds no
-  /// memory for its wheel (8 KiB).
-  [[nodiscard]] bool add(worker& self, timer& t, clock::time_point now = clock::now()) {
+  /// memory for its wheel (34 KiB).
+  [[nodiscard]] bool add(worker& self, timer_node& t, clock::time_point now = clock::now()) {
     keeper& k = keeper_of(self);
     std::int64_t next;
     {
@@ -92,8 +95,8 @@ class timer_service final : public driver {
 
   /// True: the timer will not fire. False: it has fired, is being fired or is about to be, or was never added. Any thread, but not
   /// while another adds the same timer; the caller keeps it alive meanwhile, also where it fires. Constant time.
-  [[nodiscard]] bool remove(timer& t) noexcept {
-    if (t.keeper == timer::nowhere) return false;
+  [[nodiscard]] bool remove(timer_node& t) noexcept {
+    if (t.keeper == timer_node::nowhere) return false;
     keeper& k = *keepers_[t.keeper].load(memory_order_acquire);  // acquire: E3.
     small_lock const guard(k.lock);
     return k.wheel.remove(t);
@@ -112,7 +115,14 @@ class timer_service final : public driver {
       k->lock.unlock();
     }
     raise(self);
-    while (timer* const t = due.pop_front()) t->fire(*t, self);
+    ready_batch woken;
+    while (timer_node* const t = due.pop_front()) {
+      if (t->then == when_due::wakes) static_cast<sleeper*>(t)->wake_into(woken);
+      else static_cast<timer*>(t)->fire(static_cast<timer&>(*t), self);
+    }
+    if (woken.empty()) return;
+    self.from_driver = true;
+    self.home.submit_woken(self, woken);
   }
 
   /// A single load.
