@@ -103,6 +103,7 @@ class worker : pinned {
   // The resumption that runs coroutines on this stack (see resume.hpp).
   std::coroutine_handle<> next_resume;
   epilogue* next_epilogue = nullptr;
+  std::coroutine_handle<> ended_frame;  // what next_epilogue is about, where that is told of the ends of many
   unsigned transfers = 0;
   bool resuming = false;
 

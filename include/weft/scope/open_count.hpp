@@ -22,7 +22,8 @@ namespace weft::detail {
 /// Counts an opener and what it, and those that it started, have started. Any thread that has not ended may start.
 class open_count : pinned {
  public:
-  void start() noexcept { started_.fetch_add(1, memory_order_relaxed); }
+  /// Returns how many had started before, the opener among them.
+  std::size_t start() noexcept { return started_.fetch_add(1, memory_order_relaxed); }
 
   /// True: everybody has ended. If not, *this may be gone.
   [[nodiscard]] bool end() noexcept {

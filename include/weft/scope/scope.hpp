@@ -9,12 +9,15 @@
 #include <weft/coro/root.hpp>
 #include <weft/coro/suspension.hpp>
 #include <weft/sched/scheduler.hpp>
+#include <weft/scope/child.hpp>
 #include <weft/scope/open_count.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
+#include <new>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -35,7 +38,7 @@ class scope_child;
 
 /// Where children are started; with_scope makes one, and it lives until all of them have ended. The body, the children, and whoever
 /// they wait for may spawn and stop, on any thread.
-class scope : detail::pinned {
+class scope : detail::frames {
  public:
   /// Starts x(args...) as a child, or queues it where the limit is reached: a callable, a coroutine function or an awaitable;
   /// arguments are moved (std::ref to borrow). The child has the scope's stop token. Its result is dropped; its failure stops the
@@ -45,9 +48,8 @@ class scope : detail::pinned {
     requires runnable<X, Args...>
   void spawn(X&& x, Args&&... args) {
     detail::warn_if_of_closure(x, "scope::spawn");
-    auto* const child = new detail::scope_child<std::decay_t<X>, std::decay_t<Args>...>(*this, std::forward<X>(x),
-                                                                                        std::forward<Args>(args)...);
-    count_.start();
+    auto* const child = make_child(std::forward<X>(x), std::forward<Args>(args)...);
+    start_one();
     if (limit_ != 0) {
       detail::small_lock const guard(lock_);
       if (in_flight_ == limit_) return waiting_.push(child);
@@ -58,7 +60,7 @@ class scope : detail::pinned {
 
   /// Asks the body and all children to stop. Does not wait.
   void stop() noexcept {
-    count_.start();  // a child that ends meanwhile does not take the scope with it
+    start_one();  // a child that ends meanwhile does not take the scope with it
     stop_->request_stop();
     end();
   }
@@ -71,7 +73,42 @@ class scope : detail::pinned {
   template <class X, class... Args>
   friend class detail::scope_child;
 
-  scope(std::size_t limit, detail::suspension& parent) noexcept : limit_(limit), parent_(parent) {}
+  scope(std::size_t limit, detail::suspension& parent) noexcept
+      : frames(&scope::end_of_frame), limit_(limit), parent_(parent) {}
+
+  static void end_of_frame(detail::frames& f, std::exception_ptr failure) noexcept {
+    static_cast<scope&>(f).end_of_child(std::move(failure));
+  }
+
+  template <class X, class... Args>
+  [[nodiscard]] detail::ready_job* make_child(X&& x, Args&&... args) {
+    if constexpr (detail::stands_alone<std::decay_t<X>, std::decay_t<Args>...>) {
+      if (detail::ambient_locals() == around_.locals)
+        return new detail::frame_to_be<std::decay_t<X>, std::decay_t<Args>...>(*this, around_, std::forward<X>(x),
+                                                                               std::forward<Args>(args)...);
+    }
+    return new detail::scope_child<std::decay_t<X>, std::decay_t<Args>...>(*this, std::forward<X>(x),
+                                                                           std::forward<Args>(args)...);
+  }
+
+  void begin(detail::context const& around) {
+    home_ = around.home;
+    stop_.emplace(around.stop);
+    around_ = {.stop = &*stop_, .home = home_, .locals = around.locals};
+  }
+
+  void start_one() noexcept {
+    constexpr std::size_t many = 16;  // who wait at the same time, perhaps, each registered for a stop
+    if (count_.start() != many) return;
+    stripes_.reset(new (std::nothrow) detail::stop_stripes(*stop_));
+    if (stripes_) stop_->spread(*stripes_);
+  }
+
+  void end_of_child(std::exception_ptr failure) noexcept {
+    // Having stopped because one was asked to is not a failure.
+    if (failure && !(stop_requested() && detail::is_stopped(failure))) failed(std::move(failure));
+    child_ended();  // Past here *this may be gone.
+  }
 
   void end() noexcept {
     if (count_.end()) parent_.fire();  // Past here *this may be gone.
@@ -106,6 +143,8 @@ class scope : detail::pinned {
   detail::suspension& parent_;
   detail::scheduler* home_ = nullptr;
   std::optional<detail::stop_state> stop_;
+  std::unique_ptr<detail::stop_stripes> stripes_;  // of stop_; made by the one who starts the first of many
+  detail::context around_;  // of the children, but for those that were started under other locals
   detail::small_mutex lock_;
   std::size_t in_flight_ = 0;                                                           // guarded by lock_
   detail::intrusive_queue<detail::ready_job, &detail::ready_job::next_ready> waiting_;  // guarded by lock_
@@ -136,9 +175,7 @@ class scope_child : public cached_allocation, own_result<result_of<X, Args...>>,
     scope& s = me->scope_;
     std::exception_ptr failure = me->slot.failure();
     delete me;
-    // Having stopped because one was asked to is not a failure.
-    if (failure && !(s.stop_requested() && is_stopped(failure))) s.failed(std::move(failure));
-    s.child_ended();  // Past here s may be gone.
+    s.end_of_child(std::move(failure));  // Past here s may be gone.
   }
 
   scope& scope_;
@@ -157,8 +194,7 @@ class scope_awaiter : public native_awaiter, public suspension {
   template <weft_promise Promise>
   bool await_suspend(std::coroutine_handle<Promise> parent) {
     this->begin(parent);
-    scope_.home_ = this->ambient->home;
-    scope_.stop_.emplace(this->ambient->stop);
+    scope_.begin(*this->ambient);
     body_root_.emplace(*this);
     scope_.home_->submit_woken(&*body_root_);
     return this->arm();

@@ -7,6 +7,8 @@
 #include <weft/base/utility.hpp>
 #include <weft/cancel/stop_token.hpp>
 #include <weft/combine/timeout.hpp>
+#include <weft/coro/local.hpp>
+#include <weft/coro/resume_on.hpp>
 #include <weft/coro/run.hpp>
 #include <weft/coro/task.hpp>
 #include <weft/coro/this_task.hpp>
@@ -25,6 +27,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -515,4 +518,116 @@ TEST_CASE("a scope operation that is dropped without having been awaited destroy
     CHECK(counted::live() == 1);
   }
   CHECK(counted::live() == 0);
+}
+
+// ── children that are a frame and nothing else ──
+
+namespace {
+
+task<> takes_value(std::string text, std::vector<std::string>* out) {
+  co_await weft::this_task::yield();
+  out->push_back(std::move(text));
+}
+task<> takes_view(std::string_view text, std::string* out) {
+  co_await weft::this_task::yield();
+  *out = text;
+}
+task<> takes_reference(std::string const& text, std::string* out) {
+  co_await weft::this_task::yield();
+  *out = text;
+}
+task<> fails_before_it_waits(int n) {
+  if (n != 0) throw std::runtime_error("at once");
+  co_return;
+}
+task<> with_token(bool* possible) {
+  *possible = weft::this_task::stop_token().stop_possible();
+  co_return;
+}
+task<> elsewhere(weft::pool& other, std::atomic<int>& done) {
+  co_await weft::this_task::resume_on(other);
+  co_await weft::sleep_for(1ms);
+  ++done;
+}
+weft::local<int> number{1};
+task<> reads_local(std::atomic<int>& sum) {
+  co_await weft::this_task::yield();
+  sum += *number;
+}
+
+template <class X, class... Args>
+constexpr bool alone = weft::detail::stands_alone<X, Args...>;
+constexpr auto lambda = [](int) -> task<> { co_return; };
+constexpr auto generic = [](auto) -> task<> { co_return; };
+int captured = 0;
+auto const capturing = [&out = captured, copy = 1](int) -> task<> {
+  out = copy;
+  co_return;
+};
+
+}  // namespace
+
+static_assert(alone<decltype(&sleeps), weft::clock::duration>);
+static_assert(alone<decltype(&takes_value), std::string, std::vector<std::string>*>);
+static_assert(alone<decltype(&takes_value), char const*, std::vector<std::string>*>);
+static_assert(
+    alone<decltype(&elsewhere), std::reference_wrapper<weft::pool>, std::reference_wrapper<std::atomic<int>>>);
+static_assert(alone<std::remove_const_t<decltype(lambda)>, int>);
+static_assert(!alone<decltype(&takes_view), std::string, std::string*>);
+static_assert(!alone<decltype(&takes_reference), std::string, std::string*>);
+static_assert(!alone<std::remove_const_t<decltype(generic)>, int>);
+static_assert(!alone<std::remove_const_t<decltype(capturing)>, int>);
+static_assert(!alone<task<>>);
+
+TEST_CASE("what a child was given lives as long as the child needs it, whether it took it, views it or refers to it") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("scope_test: arguments");
+  weft_test::balance const memory;
+  weft::pool pool{{.workers = workers}};
+  std::vector<std::string> taken;
+  std::string viewed, referred;
+  auto const long_text = std::string(100, 'x');
+  pool.run([&]() -> task<> {
+    auto const body = [&](scope& s) {
+      s.spawn(takes_value, long_text, &taken);
+      s.spawn(takes_view, long_text, &viewed);
+      s.spawn(takes_reference, long_text, &referred);
+    };
+    auto operation = with_scope(std::ref(body));
+    co_await std::move(operation);
+  });
+  CHECK(taken == std::vector<std::string>{long_text});
+  CHECK(viewed == long_text);
+  CHECK(referred == long_text);
+}
+
+TEST_CASE("a child that is a frame alone fails, is stopped, moves to another pool and has its locals as any other") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("scope_test: frames");
+  weft_test::balance const memory;
+  weft::pool pool{{.workers = workers}}, other{{.workers = 1}};
+  std::atomic<int> done{0}, sum{0};
+  bool possible = false;
+  auto const run_in_scope = [&](auto const& body) {
+    pool.run([&]() -> task<> {
+      auto operation = with_scope(std::ref(body));
+      co_await std::move(operation);
+    });
+  };
+  run_in_scope([&](scope& s) {
+    for (int i = 0; i < 100; ++i) s.spawn(elsewhere, std::ref(other), std::ref(done));
+    s.spawn(with_token, &possible);
+    s.spawn(reads_local, std::ref(sum));
+    weft::with(number, 10, [&] { s.spawn(reads_local, std::ref(sum)); });
+  });
+  CHECK(done == 100);
+  CHECK(possible);
+  CHECK(sum == 11);
+
+  CHECK_THROWS_WITH(run_in_scope([&](scope& s) {
+                      for (int i = 0; i < 40; ++i) s.spawn(sleeps, 1h);  // enough of them for stripes
+                      s.spawn(fails_before_it_waits, 1);
+                      for (int i = 0; i < 40; ++i) s.spawn(sleeps, 1h);
+                    }),
+                    "at once");
 }
