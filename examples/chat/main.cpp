@@ -10,21 +10,15 @@
 #include <weft/coro/task.hpp>
 #include <weft/io/buffer.hpp>
 #include <weft/io/serve.hpp>
+#include <weft/io/signal.hpp>
 #include <weft/io/tcp.hpp>
-#include <weft/io/wait.hpp>
 #include <weft/scope/scope.hpp>
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <array>
-#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -107,29 +101,12 @@ weft::task<> visit(room& everybody, weft::tcp_stream client) {
   }
 }
 
-std::array<int, 2> interrupts{-1, -1};
-
-// A byte in a pipe: a signal handler may do little else.
-void watch_for_interrupts() {
-  if (::pipe2(interrupts.data(), O_CLOEXEC | O_NONBLOCK) != 0)
-    throw std::system_error(errno, std::system_category(), "pipe");
-  struct ::sigaction action{};
-  action.sa_handler = [](int) {
-    int const before = errno;
-    static_cast<void>(!::write(interrupts[1], "", 1));
-    errno = before;
-  };
-  action.sa_flags = SA_RESTART;
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
-}
-
-weft::task<> chat(weft::tcp_listener& listener) {
+weft::task<> chat(weft::tcp_listener& listener, weft::signals& interrupts) {
   room everybody(lines_kept);
   auto const body = [&](weft::scope& all) -> weft::task<> {
     auto const welcome = [&everybody](weft::tcp_stream client) { return visit(everybody, std::move(client)); };
     all.spawn(weft::serve(listener, welcome, {.max_connections = 1000}));
-    co_await weft::wait_readable(interrupts[0]);
+    co_await interrupts.next();
     all.stop();
   };
   auto chatting = weft::with_scope(std::ref(body));
@@ -147,11 +124,11 @@ int main(int argc, char** argv) {
       if (argc > 2 || error != std::errc() || end != text.data() + text.size())
         throw std::invalid_argument("usage: chat [PORT]");
     }
-    watch_for_interrupts();
+    weft::signals interrupts(SIGINT, SIGTERM);
     auto listener = weft::tcp_listener::bind(weft::endpoint::loopback(port));
     std::printf("%s\n", listener.local().to_string().c_str());
     std::fflush(stdout);
-    weft::run(chat(listener));
+    weft::run(chat(listener, interrupts));
     return 0;
   } catch (std::exception const& e) {
     std::fprintf(stderr, "chat: %s\n", e.what());

@@ -8,24 +8,20 @@
 // has asked gets an answer, for ten seconds; again: at once.
 #include "server.hpp"
 
+#include <weft/combine/when_any.hpp>
 #include <weft/coro/run.hpp>
 #include <weft/coro/task.hpp>
 #include <weft/io/serve.hpp>
+#include <weft/io/signal.hpp>
 #include <weft/io/tcp.hpp>
-#include <weft/io/wait.hpp>
 #include <weft/scope/scope.hpp>
 #include <weft/time/sleep.hpp>
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <array>
 #include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 #include <functional>
 #include <optional>
@@ -89,35 +85,23 @@ options parse(int argc, char** argv) {
   return o;
 }
 
-std::array<int, 2> interrupts{-1, -1};
-
-// A byte in a pipe for an interrupt: a signal handler may do little else. A second interrupt ends the program.
-void watch_for_interrupts() {
-  if (::pipe2(interrupts.data(), O_CLOEXEC | O_NONBLOCK) != 0)
-    throw std::system_error(errno, std::system_category(), "pipe");
-  struct ::sigaction action{};
-  action.sa_handler = [](int) {
-    int const before = errno;
-    static_cast<void>(!::write(interrupts[1], "", 1));
-    errno = before;
-  };
-  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
-}
-
-weft::task<> end_when_interrupted(weft::tcp_listener& listener, guests& connections) {
-  co_await weft::wait_readable(interrupts[0]);
+// Ends with the second interrupt at the latest; a third finds the system's own way.
+weft::task<> end_when_interrupted(weft::signals interrupts, weft::tcp_listener& listener, guests& connections,
+                                  weft::scope& all) {
+  co_await interrupts.next();
   connections.see_off();
   listener.close();
-  co_await weft::sleep_for(farewell);
+  auto enough = weft::when_any(weft::sleep_for(farewell), interrupts.next());
+  auto const which = co_await std::move(enough);
   connections.throw_out();
+  if (which.index == 1) all.stop();
 }
 
-weft::task<> serve_until_interrupted(weft::tcp_listener& listener, server& site) {
+weft::task<> serve_until_interrupted(weft::tcp_listener& listener, server& site, weft::signals& interrupts) {
   auto const converse = [&site](weft::tcp_stream client) { return site.converse(std::move(client)); };
   auto const both = [&](weft::scope& all) -> weft::task<> {
-    all.spawn(end_when_interrupted, std::ref(listener), std::ref(site.connections()));
+    all.spawn(end_when_interrupted, std::move(interrupts), std::ref(listener), std::ref(site.connections()),
+              std::ref(all));
     auto serving = weft::serve(listener, converse, {.max_connections = most_connections});
     co_await std::move(serving);
     all.stop();
@@ -134,10 +118,10 @@ int main(int argc, char** argv) {
     auto const wanted = serve::parse(argc, argv);
     serve::server site(wanted.folder, wanted.patience);
     auto listener = weft::tcp_listener::bind(weft::endpoint::loopback(wanted.port));
-    serve::watch_for_interrupts();
+    weft::signals interrupts(SIGINT, SIGTERM);
     std::printf("http://%s/\n", listener.local().to_string().c_str());
     std::fflush(stdout);
-    weft::run(serve::serve_until_interrupted(listener, site));
+    weft::run(serve::serve_until_interrupted(listener, site, interrupts));
     return 0;
   } catch (serve::usage_error const& e) {
     std::fprintf(stderr, "serve: %s\n%s", e.what(), serve::usage);
