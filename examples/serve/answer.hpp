@@ -4,6 +4,7 @@
 #include "http.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <ctime>
 #include <string>
@@ -33,12 +34,23 @@ inline std::string_view reason(status s) noexcept {
   return "";
 }
 
-/// As HTTP writes times: "Sun, 06 Nov 1994 08:49:37 GMT".
+/// As HTTP writes times: "Sun, 06 Nov 1994 08:49:37 GMT". Each thread remembers some: the present one is asked for by every request of a
+/// second, and that of a file by every request for it.
 inline std::string http_date(std::time_t t) {
-  std::tm parts{};
-  ::gmtime_r(&t, &parts);
-  std::array<char, 40> text;
-  return std::string(text.data(), std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts));
+  struct remembered {
+    std::time_t when = -1;
+    std::size_t size = 0;
+    std::array<char, 40> text{};
+  };
+  static thread_local std::array<remembered, 8> all;
+  auto& known = all[static_cast<std::uint64_t>(t) % all.size()];
+  if (known.when != t || known.size == 0) {
+    std::tm parts{};
+    ::gmtime_r(&t, &parts);
+    known.size = std::strftime(known.text.data(), known.text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+    known.when = t;
+  }
+  return std::string(known.text.data(), known.size);
 }
 
 /// The type of a file, by its name.
