@@ -1,6 +1,7 @@
 // download: one address into one file, with as many tries as it takes, or as are allowed.
 #pragma once
 
+#include "connection.hpp"
 #include "reply.hpp"
 #include "url.hpp"
 
@@ -8,7 +9,6 @@
 #include <weft/coro/task.hpp>
 #include <weft/io/buffer.hpp>
 #include <weft/io/file.hpp>
-#include <weft/io/tcp.hpp>
 #include <weft/time/sleep.hpp>
 
 #include <unistd.h>
@@ -45,15 +45,6 @@ struct progress {
   std::atomic<int> tries = 0;
 };
 
-/// Another try may end better.
-struct temporary : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-/// None will.
-struct refused : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
 class download {
  public:
   download(url from, std::string to, manners how) : from_(std::move(from)), to_(std::move(to)), how_(how) {}
@@ -84,7 +75,7 @@ class download {
  private:
   static constexpr std::size_t block = 256 * 1024, longest_head = 64 * 1024;
   static constexpr int most_redirections = 5;
-  using reader = weft::buffered_reader<weft::tcp_stream>;
+  using reader = weft::buffered_reader<connection>;
 
   [[nodiscard]] std::string part() const { return to_ + ".part"; }
 
@@ -132,7 +123,7 @@ class download {
 
   /// Into the file; or where to go instead.
   weft::task<std::optional<url>> get(url const& at) {
-    auto connecting = weft::timeout(how_.patience, weft::tcp_stream::connect(at.host, at.port));
+    auto connecting = weft::timeout(how_.patience, connection::to(at));
     auto server = co_await std::move(connecting);
     auto const request = "GET " + at.target + " HTTP/1.1\r\nHost: " + at.authority +
                          "\r\nConnection: close\r\nUser-Agent: weft-fetch\r\n\r\n";

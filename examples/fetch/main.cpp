@@ -34,7 +34,7 @@ using namespace std::chrono_literals;
 
 constexpr char usage[] =
     "usage: fetch [options] URL...\n"
-    "Gets what is at each http:// address into a file of its name.\n"
+    "Gets what is at each http:// or https:// address into a file of its name.\n"
     "  -d, --directory DIR   in this directory (the current one)\n"
     "  -j, --limit N         so many at the same time (8)\n"
     "  -n, --tries N         try each so often (4)\n"

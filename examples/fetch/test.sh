@@ -1,6 +1,6 @@
 #!/bin/sh
 # test.sh FETCH: what it gets from serve, which is built beside it, and, where there is python3, from servers that send on, cut off, fail,
-# fall silent or speak badly (bad_server.py).
+# fall silent or speak badly (bad_server.py); and by TLS from openssl s_server.
 set -eu
 export LC_ALL=C
 fetch=$(realpath "$1")
@@ -105,6 +105,28 @@ if command -v python3 >/dev/null; then
   get 0 "$bad/chunks" "$bad/until-end" "$bad/cut-twice?x" "$bad/silent-twice?x" -t 0.5
 fi
 
+# By TLS, from OpenSSL's own server, where both are there.
+get 1 -n 1 https://127.0.0.1:1/
+if command -v openssl >/dev/null && ! grep -q 'without OpenSSL' "$work/err"; then
+  for name in here other; do
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=$name" \
+      -addext subjectAltName=IP:127.0.0.1 -keyout "$work/$name.key" -out "$work/$name.pem" 2>"$work/openssl"
+  done
+  timeout 100 openssl s_server -WWW -accept 127.0.0.1:0 -cert "$work/here.pem" -key "$work/here.key" >"$work/tls" 2>&1 </dev/null &
+  servers="$servers $!"
+  for _ in $(seq 1 500); do
+    grep -q ^ACCEPT "$work/tls" && break
+    sleep 0.02
+  done
+  secure=https://127.0.0.1:$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' "$work/tls" | head -n 1)
+  export SSL_CERT_FILE="$work/here.pem"
+  get 0 -n 1 "$secure/hello.txt" && same hello.txt hello.txt
+  get 0 -n 1 "$secure/numbers" "$secure/empty" && same numbers numbers && same empty empty
+  get 1 -n 3 "https://localhost:${secure##*:}/hello.txt" && says 'hostname mismatch, after 1 tries' && nothing_left
+  export SSL_CERT_FILE="$work/other.pem"
+  get 1 -n 3 "$secure/hello.txt" && says 'certificate verify failed.* after 1 tries' && nothing_left
+fi
+
 # misuse WORD...
 misuse() {
   status=0
@@ -116,6 +138,7 @@ misuse
 misuse ftp://x/y
 misuse http://
 misuse http://x:0/
+misuse https://
 misuse http://x:y/
 misuse http://a@x/
 misuse 'http://x/ y'

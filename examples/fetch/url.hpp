@@ -1,4 +1,4 @@
-// url: where something is, as far as fetch goes there: http://host[:port][/path][?query].
+// url: where something is, as far as fetch goes there: http[s]://host[:port][/path][?query].
 #pragma once
 
 #include <algorithm>
@@ -16,6 +16,8 @@ struct bad_url : std::invalid_argument {
 };
 
 struct url {
+  enum class scheme { http, https };
+  scheme how = scheme::http;
   std::string host;  ///< without the brackets of [::1]
   std::uint16_t port = 80;
   std::string authority;  ///< host and port as they stood there
@@ -24,15 +26,16 @@ struct url {
   /// Throws bad_url.
   static url parse(std::string_view text) {
     auto const wrong = [text](char const* why) { return bad_url(std::string(text) + ": " + why); };
-    constexpr std::string_view scheme = "http://";
-    if (!text.starts_with(scheme)) throw wrong("not an http:// address");
+    auto const begin = begin_of(text.starts_with("https:") ? scheme::https : scheme::http);
+    if (!text.starts_with(begin)) throw wrong("not an http:// or https:// address");
     // What is sent as it is must not end the line that it is sent in.
     if (!std::ranges::all_of(text, [](char c) { return c > ' ' && c != '\x7F'; }))
       throw wrong("not a character of an address");
-    auto rest = text.substr(scheme.size());
+    auto rest = text.substr(begin.size());
     rest = rest.substr(0, rest.find('#'));
     auto const end = rest.find_first_of("/?");
     url u;
+    if (begin == begin_of(scheme::https)) u.how = scheme::https, u.port = 443;
     u.authority = rest.substr(0, end);
     if (end != std::string_view::npos) u.target = rest.substr(end);
     if (!u.target.starts_with('/')) u.target.insert(0, "/");
@@ -54,11 +57,15 @@ struct url {
   /// Where a Location field leads to from here. Throws bad_url.
   [[nodiscard]] url resolved(std::string_view location) const {
     if (location.find("://") < location.find_first_of("/?#")) return parse(location);  // a scheme
-    if (location.starts_with("//")) return parse("http:" + std::string(location));
-    auto const base = "http://" + authority;
+    if (location.starts_with("//")) return parse((how == scheme::https ? "https:" : "http:") + std::string(location));
+    auto const base = std::string(begin_of(how)) + authority;
     if (location.starts_with('/')) return parse(base + std::string(location));
     auto const path = target.substr(0, target.find('?'));
     return parse(base + path.substr(0, path.rfind('/') + 1) + std::string(location));
+  }
+
+  [[nodiscard]] static constexpr std::string_view begin_of(scheme s) noexcept {
+    return s == scheme::https ? "https://" : "http://";
   }
 
   /// A name for a file with what is there.
