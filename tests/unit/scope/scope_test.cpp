@@ -560,7 +560,7 @@ constexpr bool alone = weft::detail::stands_alone<X, Args...>;
 constexpr auto lambda = [](int) -> task<> { co_return; };
 constexpr auto generic = [](auto) -> task<> { co_return; };
 int captured = 0;
-auto const capturing = [&out = captured, copy = 1](int) -> task<> {
+[[maybe_unused]] auto const capturing = [&out = captured, copy = 1](int) -> task<> {
   out = copy;
   co_return;
 };
