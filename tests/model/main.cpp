@@ -354,12 +354,15 @@ int mutate_orders(std::vector<entry const*> const& models, settings s) {
   unsigned number = 0, killed = 0, survived = 0;
   auto const all_the_time = s.seconds;
   for (auto& [site, by] : sites) {
-    std::stable_sort(by.begin(), by.end(), [](passer const& a, passer const& b) { return a.cost < b.cost; });
+    std::sort(by.begin(), by.end(), [](passer const& a, passer const& b) { return a.cost < b.cost; });
     auto const weakened = weaker(site.what, site.order);
     if (weakened.empty()) std::printf("    %-52s\n", print(site).c_str());
     for (auto const to : weakened) {
       ++number;
-      if ((s.site != 0 && s.site != number) || number < s.from) continue;
+      if ((s.site != 0 && s.site != number) || number < s.from) {
+        std::printf("%3u %-52s\n", number, print(site).c_str());
+        continue;
+      }
       orders.weaken(site, to);
       entry const* killer = nullptr;
       tally t;

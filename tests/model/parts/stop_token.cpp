@@ -91,6 +91,30 @@ void late_registration_is_called() {
 }
 weft_model::part const p6("stop_token: registered while a stop is asked for", late_registration_is_called, {3, 2});
 
+// In two halves, by a thread that runs no callbacks at once.
+void said_first() {
+  stop_state state;
+  int data = 0, calls = 0;
+  struct counting : stop_registration {
+    explicit counting(int& n)
+        : stop_registration([](stop_registration* r) noexcept { ++static_cast<counting*>(r)->count; }), count(n) {}
+    int& count;
+  };
+  counting c(calls);
+  expect(state.add(c), "nobody has asked yet");
+  together(
+      [&] {
+        data = 1;
+        if (state.say_stop() == stop_state::said::first_with_callbacks) state.call_back();
+      },
+      [&] {
+        if (state.stop_requested()) expect(data == 1, "what the asker wrote before is seen");
+      },
+      [&] { state.remove(c); });
+  expect(calls <= 1, "called at most once");
+}
+weft_model::part const p11("stop_token: said first, called back after", said_first, {3, 2});
+
 // A callback takes its own registration out, and frees it.
 void inside_itself() {
   int calls = 0;

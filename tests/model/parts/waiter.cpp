@@ -111,6 +111,16 @@ void closed_for_a_sender() {
 }
 weft_model::part const c7("waiter: a sender finds a channel closed", closed_for_a_sender, {1, 0});
 
+void looked_at() {
+  weft::channel<int> c(1);
+  int plain = 0;
+  together([&] { plain = 1, c.close(); },
+           [&] {
+             if (c.is_closed()) expect(plain == 1, "what was done before the close is seen");
+           });
+}
+weft_model::part const c8("waiter: a channel is looked at whether it is closed", looked_at, {4, 4});
+
 // A stop and a message: the message is delivered, or it stays.
 void stopped_or_received() {
   small_pool p(1);
