@@ -53,7 +53,7 @@ class simulation {
 #if WEFT_MODEL
 
 /// There are no worlds in a model.
-constexpr simulation* current_simulation() noexcept { return nullptr; }
+inline simulation* current_simulation() noexcept { return static_cast<simulation*>(weft_model::no_world()); }
 
 #else
 

@@ -119,7 +119,7 @@ void looked_at() {
              if (c.is_closed()) expect(plain == 1, "what was done before the close is seen");
            });
 }
-weft_model::part const c8("waiter: a channel is looked at whether it is closed", looked_at, {4, 4});
+weft_model::part const c14("waiter: a channel is looked at whether it is closed", looked_at, {4, 4});
 
 // A stop and a message: the message is delivered, or it stays.
 void stopped_or_received() {
