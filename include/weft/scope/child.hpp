@@ -28,16 +28,21 @@ template <class T>
 inline constexpr bool is_reference_wrapper<std::reference_wrapper<T>> = true;
 
 /// Does a parameter P have all of an argument A, so that nothing of A is needed once the function has been called? Not where P refers to A,
-/// nor where it may be a view of it.
+/// nor where it may be a view of it: a class made from a pointer may keep that pointer's address, as one that refers to a function does.
 template <class P, class A>
-concept takes_all_of = (!std::is_reference_v<P> && (std::same_as<std::remove_cv_t<P>, A> || std::is_scalar_v<A>)) ||
-                       (is_reference_wrapper<A> && !std::same_as<std::remove_cvref_t<P>, A>);
+concept takes_all_of =
+    !std::is_reference_v<P> && (std::same_as<std::remove_cv_t<P>, A> || (std::is_scalar_v<A> && std::is_scalar_v<P>));
+
+/// Does P refer to what a std::reference_wrapper A refers to, and not to A?
+template <class P, class A>
+concept refers_past = is_reference_wrapper<A> && std::is_lvalue_reference_v<P> &&
+                      std::is_convertible_v<typename A::type*, std::remove_reference_t<P>*>;
 
 template <class... Args>
 struct arguments {
   template <class... P>
   static constexpr bool all_taken_by(task<> (*)(P...)) noexcept {
-    if constexpr (sizeof...(P) == sizeof...(Args)) return (takes_all_of<P, Args> && ...);
+    if constexpr (sizeof...(P) == sizeof...(Args)) return ((takes_all_of<P, Args> || refers_past<P, Args>) && ...);
     else return false;
   }
   template <class C, class... P>

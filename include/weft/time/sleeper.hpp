@@ -37,6 +37,7 @@ class sleeper : public timer_node {
     handle_ = task;
     promise_base const& promise = task.promise();
     // The compiler's head of a frame, and what aligns the promise.
+    static_assert(alignof(Promise) <= 128 * alignof(promise_base), "the promise's place fits into promise_at_");
     promise_at_ = static_cast<std::uint8_t>(
         (reinterpret_cast<std::byte const*>(&promise) - static_cast<std::byte const*>(task.address())) /
         static_cast<std::ptrdiff_t>(alignof(promise_base)));

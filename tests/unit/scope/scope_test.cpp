@@ -555,6 +555,13 @@ task<> reads_local(std::atomic<int>& sum) {
   sum += *number;
 }
 
+task<> calls_back(weft::detail::function_ref<void()> f) {
+  co_await weft::this_task::yield();
+  f();
+}
+int called_back = 0;
+void count_call() { ++called_back; }
+
 template <class X, class... Args>
 constexpr bool alone = weft::detail::stands_alone<X, Args...>;
 constexpr auto lambda = [](int) -> task<> { co_return; };
@@ -569,7 +576,9 @@ int captured = 0;
 
 static_assert(alone<decltype(&sleeps), weft::clock::duration>);
 static_assert(alone<decltype(&takes_value), std::string, std::vector<std::string>*>);
-static_assert(alone<decltype(&takes_value), char const*, std::vector<std::string>*>);
+static_assert(!alone<decltype(&takes_value), char const*, std::vector<std::string>*>);
+static_assert(!alone<decltype(&calls_back), void (*)()>);
+static_assert(!alone<decltype(&calls_back), std::reference_wrapper<void (*)()>>);
 static_assert(
     alone<decltype(&elsewhere), std::reference_wrapper<weft::pool>, std::reference_wrapper<std::atomic<int>>>);
 static_assert(alone<std::remove_const_t<decltype(lambda)>, int>);
@@ -578,6 +587,20 @@ static_assert(!alone<decltype(&takes_reference), std::string, std::string*>);
 static_assert(!alone<std::remove_const_t<decltype(generic)>, int>);
 static_assert(!alone<std::remove_const_t<decltype(capturing)>, int>);
 static_assert(!alone<task<>>);
+
+TEST_CASE("a child may keep a view of a function that it was given") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("scope_test: a function as an argument");
+  weft::pool pool{{.workers = workers}};
+  called_back = 0;
+  pool.run([]() -> task<> {
+    co_await weft::with_scope([](weft::scope& s) {
+      for (int i = 0; i < 10; ++i) s.spawn(calls_back, count_call);
+      s.spawn(sleeps, weft::clock::duration(1ms));
+    });
+  });
+  CHECK(called_back == 10);
+}
 
 TEST_CASE("what a child was given lives as long as the child needs it, whether it took it, views it or refers to it") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
