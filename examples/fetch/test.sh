@@ -8,7 +8,7 @@ serve=$(dirname "$fetch")/serve
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 servers=
-trap 'for s in $servers; do kill -9 "$s" 2>/dev/null || true; done; rm -rf "$work"' EXIT
+trap 'for s in $servers; do kill "$s" 2>/dev/null || true; done; rm -rf "$work"' EXIT
 failed=0 checked=0
 
 # check WHAT COMMAND...
