@@ -27,7 +27,7 @@ configure("${BUILD_DIR}" ${compiler} -DCMAKE_BUILD_TYPE=${BUILD_TYPE} -DCMAKE_EX
 file(STRINGS "${BUILD_DIR}/CMakeCache.txt" left_out REGEX "^WEFT_LEFT_OUT:INTERNAL=.")
 if(left_out)
   string(REGEX REPLACE "^[^=]*=" "" left_out "${left_out}")
-  message(FATAL_ERROR "Not every test can be built: ${left_out}. On Debian: apt-get install catch2 libbenchmark-dev")
+  message(FATAL_ERROR "Not every test can be built: ${left_out}. On Debian: apt-get install catch2 libbenchmark-dev libssl-dev openssl")
 endif()
 
 build("${BUILD_DIR}")
