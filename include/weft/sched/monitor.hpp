@@ -78,7 +78,7 @@ inline void scheduler::monitor() noexcept {
       continue;
     }
     while (monitor_state_.load(memory_order_relaxed) == monitor_state::asleep && !exiting_.load(memory_order_seq_cst))
-      monitor_sleep_.park();
+      monitor_sleep_.park();  // seq_cst above: shut_down
   }
 }
 
