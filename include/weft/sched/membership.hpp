@@ -233,10 +233,16 @@ inline void scheduler::end_blocking(worker& self) noexcept {
 //   loop_lends   none ── begin_lending ──▶ computing ── it blocks, or the monitor finds it asleep ──▶ waiting
 //                waiting ── it goes on ──▶ computing          any ── end_lending ──▶ none
 //
-// Each step into and out of computing is one of loops_lent_ as well: a spare may stand by while a loop has the core, but not for one that waits,
-// perhaps for what lies in its own deque.
+// One that computes is counted in loops_lent_, one that waits, perhaps for what lies in its own deque, in in_need_ (E of stands_by): a spare
+// may stand by while a loop has the core, but not while one waits. The monitor and the worker may each be about to count the other's step: a
+// counter that is off by one meanwhile is put right by who looks for sleepers after that.
 
 inline bool scheduler::begin_lending(worker& self) noexcept {
+  // A plain thread has no place: what it keeps asleep is released, and no spare stands for it.
+  if (self.kind == worker_kind::external) {
+    give_place(self);
+    return false;
+  }
   if (self.loop_lends.load(memory_order_relaxed) != lending::none) return false;
   auto const most = self.kind == worker_kind::spare ? 2 * size_ : size_;
   auto lent = loops_lent_.load(memory_order_relaxed);
@@ -250,7 +256,11 @@ inline bool scheduler::begin_lending(worker& self) noexcept {
 
 inline void scheduler::end_lending(worker& self) noexcept {
   get_place_back(self);
-  if (self.loop_lends.exchange(lending::none, memory_order_relaxed) == lending::computing) one_loop_less();
+  switch (self.loop_lends.exchange(lending::none, memory_order_relaxed)) {
+    case lending::computing: one_loop_less(); break;
+    case lending::waiting: end_need(); break;
+    case lending::none: break;
+  }
 }
 
 // It, or the monitor. False: it has lent nothing, or is known to wait.
@@ -259,6 +269,7 @@ inline bool scheduler::loop_waits(worker& self) noexcept {
   if (self.loop_lends.load(memory_order_relaxed) != computing ||
       !self.loop_lends.compare_exchange_strong(computing, lending::waiting, memory_order_relaxed))
     return false;
+  begin_need();
   one_loop_less();
   return true;
 }
@@ -269,12 +280,15 @@ inline bool scheduler::lends_and_computes(worker& self) noexcept {
     // Counted before it can be taken out again.
     loops_lent_.fetch_add(1, memory_order_seq_cst);  // E of stands_by.
     self.loop_lends.store(lending::computing, memory_order_relaxed);
+    end_need();
   }
   return now != lending::none;
 }
 
+// Or one more that waits: who stood by looks again.
 inline void scheduler::one_loop_less() noexcept {
-  if (loops_lent_.fetch_sub(1, memory_order_seq_cst) != 1) return;  // E of stands_by.
+  loops_lent_.fetch_sub(1, memory_order_seq_cst);  // E of stands_by.
+  if (spares_stand_by()) return;
   auto const count = worker_count();
   for (unsigned i = 0; i < count; ++i) worker_at(i).deque.raise_want();  // see share
   if (work_visible()) notify_work();

@@ -120,8 +120,8 @@ class scheduler : pinned {
   void end_lending(worker& self) noexcept;
   /// Has a loop on `self` lent its place? Then it computes now, whatever has been thought of it.
   [[nodiscard]] bool lends_and_computes(worker& self) noexcept;
-  /// Somebody blocks for what a part of a loop may have to bring: no spare stands by until the end of that. Before begin_blocking, which
-  /// looks for somebody to take what is there.
+  /// Somebody blocks for what a part of a loop may have to bring: no spare stands by until the end of that. Who says so looks for somebody to
+  /// take what is there after it.
   void begin_need() noexcept { in_need_.fetch_add(1, memory_order_seq_cst); }  // E of stands_by.
   void end_need() noexcept { in_need_.fetch_sub(1, memory_order_relaxed); }
 
@@ -291,7 +291,7 @@ class scheduler : pinned {
   atomic<bool> spare_failed_{false};                     // no thread could be had for the last spare
   atomic<clock::duration::rep> spare_retry_{0};          // since the clock's epoch: none is asked for before
   atomic<unsigned> loops_lent_{0};                       // places lent by loops that compute (see overdue.hpp)
-  atomic<unsigned> in_need_{0};                          // who are blocked, but for those in joins
+  atomic<unsigned> in_need_{0};                          // who are blocked, but for those in joins of no such loop
   std::vector<worker*> reserve_;                         // guarded by threads_lock_: spares that nobody needs now
   std::vector<worker*> threadless_;                      // guarded by threads_lock_: spares that could not be started
   std::vector<std::unique_ptr<worker_thread>> threads_;  // guarded by threads_lock_

@@ -96,59 +96,43 @@ class lent_place {
   weft::detail::worker& self_;
 };
 
-// The only worker is in a loop and has lent its place: the spare stands by, and answers.
-void spare_answers() {
-  small_pool p(1);
-  atomic<int> begun{0};
-  together(
+/// One half of a fork waits, in one of two ways, for what the other half does.
+enum class how { in_join, for_anything };
+template <how How>
+void wait_for_the_right_half() {
+  weft::detail::one_end right;
+  auto const until = [&](weft::clock::time_point deadline) { return right.wait_until(deadline); };
+  weft::fork_join(
       [&] {
-        p.run([&] {
-          lent_place const lent;
-          begun.store(1, memory_order_release);
-          while (begun.load(memory_order_acquire) != 2) relax();
-        });
+        auto& self = *weft::detail::current_worker();
+        if constexpr (How == how::in_join) weft::detail::block_in_join(self, until);
+        else weft::detail::block_worker(self, until);
       },
-      [&] {
-        while (begun.load(memory_order_acquire) != 1) relax();
-        p.run([&] { begun.store(2, memory_order_release); });
-      });
+      [&] { right.signal(); });
 }
-weft_model::part const s1("pool: a spare stands by and answers", spare_answers, {1, 0});
 
-// It takes no part of a loop while it stands by; when that loop waits in a join, it does.
-void spare_stands_by_no_longer() {
+void blocks() {
   small_pool p(1);
-  p.run([&] {
-    lent_place const lent;
-    weft::detail::one_end other;
-    weft::fork_join(
-        [&] {
-          weft::detail::block_in_join(*weft::detail::current_worker(),
-                                      [&](weft::clock::time_point deadline) { return other.wait_until(deadline); });
-        },
-        [&] { other.signal(); });
-  });
+  p.run(wait_for_the_right_half<how::for_anything>);
 }
-weft_model::part const s2("pool: a spare stands by no longer", spare_stands_by_no_longer, {1, 0});
+weft_model::part const s5("pool: the left half blocks for the right", blocks, {1, 0});
 
-// The part of a loop that has lent its place blocks for something that another part does: then the spare is needed for that.
+// In a part of a loop that has lent its place. A spare that stands by takes no part of a loop; here it stands by no longer.
+template <how How>
 void blocks_in_a_lent_place() {
   small_pool p(1);
   p.run([&] {
     lent_place const lent;
-    weft::detail::one_end other;
-    weft::fork_join(
-        [&] {
-          weft::detail::block_worker(*weft::detail::current_worker(),
-                                     [&](weft::clock::time_point deadline) { return other.wait_until(deadline); });
-        },
-        [&] { other.signal(); });
+    wait_for_the_right_half<How>();
   });
 }
-weft_model::part const s3("pool: a part of a loop that has lent its place blocks", blocks_in_a_lent_place, {1, 0});
+weft_model::part const s2("pool: a loop that has lent its place joins", blocks_in_a_lent_place<how::in_join>, {1, 0});
+weft_model::part const s3("pool: a loop that has lent its place blocks", blocks_in_a_lent_place<how::for_anything>,
+                          {1, 0});
 
-// The loop goes on, and waits for a root whose left half blocks for its right half: of the spares, one is there for each of the two.
-void blocks_beside_a_lent_place() {
+// The only worker is in a loop that has lent its place, and computes until a root has ended that only spares can run.
+template <class Root>
+void beside_a_lent_place(Root root) {
   small_pool p(1);
   atomic<int> begun{0};
   together(
@@ -161,36 +145,30 @@ void blocks_beside_a_lent_place() {
       },
       [&] {
         while (begun.load(memory_order_acquire) != 1) relax();
-        p.run([&] {
-          weft::detail::one_end other;
-          weft::fork_join(
-              [&] {
-                weft::detail::block_worker(*weft::detail::current_worker(), [&](weft::clock::time_point deadline) {
-                  return other.wait_until(deadline);
-                });
-              },
-              [&] { other.signal(); });
-        });
+        p.run(root);
         begun.store(2, memory_order_release);
       });
 }
+
+// The spare stands by, and answers.
+void spare_answers() {
+  beside_a_lent_place([] {});
+}
+weft_model::part const s1("pool: a spare stands by and answers", spare_answers, {1, 0});
+
+// Of the spares, one is there for the loop and one for the root.
+void blocks_beside_a_lent_place() { beside_a_lent_place(wait_for_the_right_half<how::for_anything>); }
 weft_model::part const s6("pool: a root blocks beside a loop that has lent its place", blocks_beside_a_lent_place,
                           {1, 0});
 
-// The same without a loop.
-void blocks() {
-  small_pool p(1);
-  p.run([&] {
-    weft::detail::one_end other;
-    weft::fork_join(
-        [&] {
-          weft::detail::block_worker(*weft::detail::current_worker(),
-                                     [&](weft::clock::time_point deadline) { return other.wait_until(deadline); });
-        },
-        [&] { other.signal(); });
+// The root is a loop that has lent its place as well. It waits, the other computes: no spare stands by.
+void two_lent_places() {
+  beside_a_lent_place([] {
+    lent_place const lent;
+    wait_for_the_right_half<how::in_join>();
   });
 }
-weft_model::part const s5("pool: the left half blocks for the right", blocks, {1, 0});
+weft_model::part const s7("pool: of two loops that have lent their places one waits", two_lent_places, {1, 0});
 
 // A spare that is one too many goes to the reserve, and is called from there.
 void spare_comes_again() {
