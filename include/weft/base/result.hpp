@@ -9,6 +9,7 @@
 #include <exception>
 #include <memory>
 #include <new>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
@@ -172,6 +173,17 @@ class result_slot<void> : pinned {
   };
   static_assert(sizeof(std::exception_ptr) == sizeof(std::uintptr_t));
 };
+
+/// What a caller says has failed: himself, where he gives no exception.
+[[gnu::noinline, gnu::cold]] inline std::exception_ptr given_failure(std::exception_ptr e,
+                                                                     char const* why_null) noexcept {
+  if (e) return e;
+  try {
+    throw std::invalid_argument(why_null);
+  } catch (...) {
+    return std::current_exception();
+  }
+}
 
 /// Runs f and keeps how it ended.
 template <class T, class F>

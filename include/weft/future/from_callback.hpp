@@ -100,8 +100,11 @@ class callback {
     state().succeed(std::forward<Value>(value)...);
   }
 
-  /// The call has failed; weft::stopped: it was cancelled.
-  void set_exception(std::exception_ptr failure) const noexcept { state().fail(std::move(failure)); }
+  /// The call has failed; weft::stopped: it was cancelled. A null pointer is delivered as std::invalid_argument.
+  void set_exception(std::exception_ptr failure) const noexcept {
+    state().fail(
+        detail::given_failure(std::move(failure), "weft::callback::set_exception: expected an exception, got null"));
+  }
   void set_stopped() const noexcept { set_exception(std::make_exception_ptr(stopped{})); }
 
  private:

@@ -212,8 +212,10 @@ class promise {
     s->result().set_value(std::forward<Value>(value)...);
     finish();
   }
+  /// A null pointer is delivered as std::invalid_argument.
   void set_exception(std::exception_ptr failure) noexcept {
-    kept()->result().set_failure(std::move(failure));
+    kept()->result().set_failure(
+        detail::given_failure(std::move(failure), "weft::promise::set_exception: expected an exception, got null"));
     finish();
   }
   void set_stopped() noexcept { set_exception(std::make_exception_ptr(stopped{})); }

@@ -83,6 +83,17 @@ TEST_CASE("a promise gives an exception, or that its work was stopped") {
   CHECK_THROWS_AS(stopped_future.get(), weft::stopped);
 }
 
+TEST_CASE("a promise that is given null for an exception delivers an error, not a success") {
+  promise<> p;
+  auto f = p.get_future();
+  p.set_exception(nullptr);
+  CHECK_THROWS_AS(f.get(), std::invalid_argument);
+  promise<int> q;
+  auto g = q.get_future();
+  q.set_exception(nullptr);
+  CHECK_THROWS_AS(g.get(), std::invalid_argument);
+}
+
 TEST_CASE("a promise that is destroyed without having been kept is broken") {
   weft_test::balance const balance;
   future<int> left_alone;
