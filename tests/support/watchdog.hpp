@@ -15,7 +15,7 @@ namespace weft_test {
 /// Aborts the program with the given name on standard error if the scope is not left within the limit.
 class watchdog {
  public:
-  explicit watchdog(std::string name, std::chrono::seconds limit = std::chrono::seconds(30))
+  explicit watchdog(std::string name, std::chrono::seconds limit = std::chrono::seconds(100))
       : name_(std::move(name)), limit_(limit), thread_([this] { watch(); }) {}
 
   watchdog(watchdog const&) = delete;

@@ -505,7 +505,7 @@ TEST_CASE("a waiting loop may begin at the least integer and end at the greatest
   std::atomic<int> wrong{0}, calls{0};
   auto stops_soon = [&](int i) -> task<> {
     if (i > limits::min() + 2000) ++wrong;
-    if (++calls == 50) throw std::runtime_error("enough");
+    if (++calls >= 50) throw std::runtime_error("enough");
     co_await weft::this_task::checkpoint();
   };
   CHECK_THROWS_WITH(
