@@ -69,8 +69,14 @@ TEST_CASE("failures, stops and broken promises arrive in a std::future, which re
   {
     weft_test::balance const balance;
     weft::pool pool{{.workers = 2, .on_failure = &count_failure}};
-    CHECK_THROWS_WITH(weft::to_std_future(pool.spawn([]() -> int { throw std::runtime_error("gone wrong"); })).get(),
-                      "gone wrong");
+    std::future<int> failed;
+    {
+      weft::pool ends{{.workers = 1}};
+      failed = weft::to_std_future(ends.spawn([]() -> int { throw std::runtime_error("gone wrong"); }));
+      ends.shutdown(weft::drain_or_stop::drain);
+    }
+    // Nobody else holds the exception now: ThreadSanitizer does not see how libstdc++ counts those who do.
+    CHECK_THROWS_WITH(failed.get(), "gone wrong");
     auto stopping = pool.spawn([]() -> task<> {
       for (;;) co_await weft::this_task::checkpoint();
     });
