@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -12,11 +13,12 @@
 
 namespace weft_test {
 
-/// Aborts the program with the given name on standard error if the scope is not left within the limit.
+/// Aborts the program with the given name on standard error if the scope is not left within the limit; report() says more before that.
 class watchdog {
  public:
-  explicit watchdog(std::string name, std::chrono::seconds limit = std::chrono::seconds(100))
-      : name_(std::move(name)), limit_(limit), thread_([this] { watch(); }) {}
+  explicit watchdog(std::string name, std::chrono::seconds limit = std::chrono::seconds(100),
+                    std::function<void()> report = {})
+      : name_(std::move(name)), limit_(limit), report_(std::move(report)), thread_([this] { watch(); }) {}
 
   watchdog(watchdog const&) = delete;
   watchdog& operator=(watchdog const&) = delete;
@@ -35,11 +37,13 @@ class watchdog {
     std::unique_lock lock(mutex_);
     if (left_changed_.wait_for(lock, limit_, [this] { return left_; })) return;
     std::fprintf(stderr, "watchdog: %s: stuck for %lld s\n", name_.c_str(), static_cast<long long>(limit_.count()));
+    if (report_) report_();
     std::abort();
   }
 
   std::string const name_;
   std::chrono::seconds const limit_;
+  std::function<void()> const report_;
   std::mutex mutex_;
   std::condition_variable left_changed_;
   bool left_ = false;   // guarded by mutex_
