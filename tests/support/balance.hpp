@@ -29,7 +29,7 @@ class balance {
   static allocations at_rest() noexcept {
     if (weft::pool* const p = weft::detail::the_default_pool.load(weft::detail::memory_order_acquire)) {
       auto& idle = weft::scheduler_of(*p).idle;
-      for (int i = 0; i != 1000 && (idle.searching() != 0 || idle.sleeping() < p->size()); ++i)
+      for (int i = 0; i != 20'000 && (idle.searching() != 0 || idle.sleeping() < p->size()); ++i)
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     return live_allocations();

@@ -1,6 +1,7 @@
 #include "support/balance.hpp"
 #include "support/catch.hpp"
 #include "support/counted.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 #include "unit/sync/waiting.hpp"
@@ -70,7 +71,7 @@ template <class F>
 void on_one_worker(char const* name, F f) {
   weft_test::watchdog const guard(name);
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   pool.run(f);
 }
 
@@ -166,14 +167,14 @@ TEST_CASE("a failing post goes to the pool's handler, and those behind it are do
   failures = 0;
   weft_test::watchdog const guard("actor_test: failing post");
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1, .on_failure = [](std::exception_ptr e) noexcept {
-                     try {
-                       std::rethrow_exception(e);
-                     } catch (std::exception const& x) {
-                       last_failure = x.what();
-                     }
-                     ++failures;
-                   }}};
+  weft_test::unmonitored_pool pool{{.workers = 1, .on_failure = [](std::exception_ptr e) noexcept {
+                                      try {
+                                        std::rethrow_exception(e);
+                                      } catch (std::exception const& x) {
+                                        last_failure = x.what();
+                                      }
+                                      ++failures;
+                                    }}};
   actor<account> a{1};
   pool.run([&] {
     a.post(&account::withdraw, 5);

@@ -4,6 +4,7 @@
 #include "support/counted.hpp"
 #include "support/misuse.hpp"
 #include "support/seeded.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 #include "unit/sync/waiting.hpp"
@@ -75,7 +76,7 @@ template <class F>
 void on_one_worker(char const* name, F f) {
   weft_test::watchdog const guard(name);
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   pool.run(f);
 }
 

@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 #include "support/counted.hpp"
 #include "support/seeded.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 #include "unit/combine/tasks.hpp"
@@ -89,7 +90,7 @@ TEST_CASE("a race that nobody wins throws the failure that came last") {
   weft_test::watchdog const guard("race_test: nobody wins");
   weft_test::balance const balance;
   // On one worker, who says that he fails has failed before the next one runs.
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   int failed = 0;
   auto fails_as = [&failed](int nth, char const* what) -> task<int> {
     while (failed != nth) co_await weft::this_task::yield();
@@ -174,7 +175,7 @@ TEST_CASE("the losers of a race have been stopped and have ended when it gives i
 TEST_CASE("in a race of one worker the next begins when the one before has failed, and none after a success") {
   weft_test::watchdog const guard("race_test: one after the other");
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   int begun = 0;
   auto fails_here = [&begun]() -> int { throw std::runtime_error(std::to_string(++begun)); };
   auto succeeds = [&begun] { return ++begun; };

@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 #include "support/counted.hpp"
 #include "support/stack_depth.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 
@@ -297,8 +298,7 @@ TEST_CASE("the end of a pool waits for what is shielded") {
 TEST_CASE("shields one after the other and one in the other need little stack") {
   weft_test::watchdog const guard("shield_test: stack");
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
-  weft::scheduler_of(pool).forgo_monitor();  // one thread alone
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   weft_test::stack_depth depth;
   int const times = weft::detail::small_capacities ? 2'000 : 20'000;
   auto looks = [&depth]() -> task<> {

@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 #include "support/seeded.hpp"
 #include "support/stack_depth.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 
@@ -40,8 +41,7 @@ task<int> yields(int times) {
 TEST_CASE("siblings that nobody takes are run by one worker, one after the other, on little stack") {
   weft_test::watchdog const guard("siblings_test: one worker");
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
-  weft::scheduler_of(pool).forgo_monitor();  // one thread alone
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   weft_test::stack_depth depth;
   int const count = weft::detail::small_capacities ? 20'000 : 200'000;
   auto one = [&depth]() -> task<> {

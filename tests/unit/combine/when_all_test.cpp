@@ -3,6 +3,7 @@
 #include "support/counted.hpp"
 #include "support/explosive.hpp"
 #include "support/seeded.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 #include "unit/combine/tasks.hpp"
@@ -137,7 +138,7 @@ TEST_CASE("a callable that returns something to await is awaited") {
 
 TEST_CASE("when_all of one worker runs the first at once, and the others in order") {
   weft_test::watchdog const guard("when_all_test: order of begin");
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   std::string order;
   pool.run([&order]() -> task<> {
     auto note = [&order](char c) -> task<> {
@@ -221,7 +222,7 @@ TEST_CASE("the first failure is thrown when all have ended, and the others are a
 TEST_CASE("children that have not begun when one fails never begin") {
   weft_test::watchdog const guard("when_all_test: never begun");
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   int begun = 0;
   auto fails_at_once = []() -> task<> {
     throw std::logic_error("at once");

@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 #include "support/counted.hpp"
 #include "support/seeded.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 #include "unit/combine/tasks.hpp"
@@ -144,7 +145,7 @@ TEST_CASE("the losers have been stopped and have ended when when_any gives its r
 TEST_CASE("those that have not begun when the first has finished never begin") {
   weft_test::watchdog const guard("when_any_test: never begun");
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   int begun = 0;
   auto const first = pool.run(when_any([&begun] { return ++begun; }, [&begun] { return ++begun; }, later(3)));
   CHECK(first.index == 0);

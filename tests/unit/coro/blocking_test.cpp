@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 #include "support/counted.hpp"
 #include "support/no_new_threads.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 
@@ -148,7 +149,7 @@ TEST_CASE("three calls that wait for each other are made at the same time where 
 TEST_CASE("calls beyond the threads begin in the order in which they were awaited") {
   weft_test::watchdog const guard("blocking_test: order");
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1, .max_blocking = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1, .max_blocking = 1}};
   std::vector<int> order;  // by the one blocking thread
   auto call = [&order](int i) -> task<> { co_await blocking([&order, i] { order.push_back(i); }); };
   pool.run([&]() -> task<> {

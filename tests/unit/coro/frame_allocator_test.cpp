@@ -1,6 +1,7 @@
 #include "support/allocations.hpp"
 #include "support/balance.hpp"
 #include "support/catch.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 
@@ -69,7 +70,7 @@ TEST_CASE("a worker that makes and drops a frame again and again asks the system
   if (weft::detail::address_sanitized) return;  // every block is the system's there
   weft_test::watchdog const guard("frame_allocator_test: reuse");
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   auto const calls = pool.run([]() -> task<std::int64_t> {
     co_await small(1);
     auto const before = weft_test::allocation_count();

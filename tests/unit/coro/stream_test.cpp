@@ -3,6 +3,7 @@
 #include "support/counted.hpp"
 #include "support/misuse.hpp"
 #include "support/stack_depth.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 
@@ -94,7 +95,7 @@ TEST_CASE("a stream gives what it yields, in order, then nothing, again and agai
 TEST_CASE("a stream does not begin before somebody asks, and runs no further than it is asked") {
   weft_test::watchdog const guard("stream_test: lazy");
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   int at = 0;
   auto const steps = [](int& where) -> stream<int> {
     where = 1;
@@ -457,7 +458,7 @@ TEST_CASE("a stream is fed from a channel, and many tasks read streams of their 
 TEST_CASE("a million elements grow the stack by at most 64 KiB") {
   weft_test::watchdog const guard("stream_test: many", std::chrono::seconds(60));
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   weft_test::stack_depth stack;
   int const count = weft::detail::small_capacities ? 100'000 : 1'000'000;
   auto const produce = [](weft_test::stack_depth& depth, int n) -> stream<int> {

@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 #include "support/counted.hpp"
 #include "support/stack_depth.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 
@@ -213,7 +214,7 @@ TEST_CASE("a task goes on where its child ended, on any worker, with everything 
 TEST_CASE("a chain of 200,000 tasks that await each other neither overflows the stack going down nor coming back") {
   weft_test::watchdog const guard("task_test: a long chain", std::chrono::seconds(120));
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   weft_test::stack_depth depth;
   auto chain = [&depth](auto& self, int n) -> task<std::int64_t> {
     depth.look();
@@ -242,7 +243,7 @@ TEST_CASE("an exception comes up a chain of 20,000 tasks") {
 TEST_CASE("ten million awaits in a loop grow the stack by at most 64 KiB") {
   weft_test::watchdog const guard("task_test: awaits in a loop", std::chrono::seconds(180));
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   weft_test::stack_depth depth;
   auto one = [&depth](std::int64_t i) -> task<std::int64_t> {
     depth.look();
@@ -284,7 +285,7 @@ task<std::int64_t> odd(weft_test::stack_depth& depth, int n) {
 TEST_CASE("ten million awaits in mutual recursion grow the stack by at most 64 KiB") {
   weft_test::watchdog const guard("task_test: mutual recursion", std::chrono::seconds(180));
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   weft_test::stack_depth depth;
   // 2^(n+1) - 1 tasks: 8 million, and a tenth of it.
   int const levels = weft::detail::small_capacities ? 18 : 22;
@@ -296,7 +297,7 @@ TEST_CASE("tasks that take turns with the stack of a plain call do not build it 
   // A coroutine that runs another to its end by a nested run comes back each time.
   weft_test::watchdog const guard("task_test: nested run in a loop", std::chrono::seconds(60));
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   weft_test::stack_depth depth;
   auto one = [&depth](int i) -> task<int> {
     depth.look();

@@ -1,5 +1,6 @@
 #include "support/balance.hpp"
 #include "support/catch.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 
@@ -109,7 +110,7 @@ TEST_CASE("the runs on a pool are asked to stop when it is destroyed") {
 TEST_CASE("yield lets those who are ready have their turn, in order") {
   weft_test::watchdog const guard("this_task_test: yield");
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   std::vector<int> turns;
   pool.run([&turns]() -> task<> {
     auto each = [&turns](int who) -> task<> {

@@ -3,6 +3,7 @@
 #include "support/counted.hpp"
 #include "support/misuse.hpp"
 #include "support/stack_depth.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 #include "unit/future/tasks.hpp"
@@ -191,7 +192,7 @@ TEST_CASE("get on the only worker runs shared work that has not begun") {
 TEST_CASE("readers go on in the order in which they came") {
   weft_test::watchdog const guard("shared_future_test: order");
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   promise<> p;
   auto const s = p.get_future().share();
   std::vector<int> order;
@@ -449,7 +450,7 @@ TEST_CASE("a shared future in a select takes part until it is ready, and loses n
 TEST_CASE("a million awaits of shared results that are there, or become so at once, do not build up the stack") {
   weft_test::watchdog const guard("shared_future_test: awaits in a loop", std::chrono::seconds(60));
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   weft_test::stack_depth depth;
   int const count = weft::detail::small_capacities ? 50'000 : 1'000'000;
   int const sum = pool.run([&]() -> task<int> {

@@ -3,6 +3,7 @@
 #include "support/catch.hpp"
 #include "support/counted.hpp"
 #include "support/seeded.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 
@@ -460,8 +461,7 @@ TEST_CASE("a function that blocks on other work of the pool does not stop it") {
 
 TEST_CASE("a run allocates nothing") {
   weft_test::watchdog const guard("graph_test: allocations");
-  weft::pool pool{{.workers = 1}};           // nobody waits, so no spare is started
-  weft::scheduler_of(pool).forgo_monitor();  // it and its spares allocate when they begin
+  weft_test::unmonitored_pool pool{{.workers = 1}};  // nobody waits, so no spare is started
   graph g;
   auto last = g.add([] { return 0; });
   for (int i = 0; i < 300; ++i) {

@@ -196,7 +196,7 @@ TEST_CASE("a thread that ends for being idle, of a pool that never ends, leaves 
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   }
-  wait_until([&] { return weft_test::live_allocations().blocks == before; });
+  wait_until([&] { return weft_test::live_allocations().blocks <= before; });
 }
 
 TEST_CASE("calls that come while a thread ends for being idle are not lost") {

@@ -30,7 +30,7 @@ template <class F>
 int in_child(F f) {
   pid_t const child = ::fork();
   if (child == 0) {
-    ::alarm(10);
+    ::alarm(25);
     ::_exit(f());
   }
   int status = 0;

@@ -1,6 +1,8 @@
 // Work for a pool without coroutines: a root that is one function.
 #pragma once
 
+#include "support/unmonitored_pool.hpp"
+
 #include <weft/sched/nested.hpp>
 #include <weft/sched/pool.hpp>
 
@@ -31,16 +33,10 @@ class root_job : public weft::detail::ready_job {
   F f_;
 };
 
-/// A pool without a monitor, which would repair a lost wake-up before a test sees it.
-class unmonitored_pool : public weft::pool {
- public:
-  explicit unmonitored_pool(weft::pool_options o) : pool(o) { weft::scheduler_of(*this).forgo_monitor(); }
-};
-
 /// Waits until every worker of an unused pool sleeps and is counted as sleeping; false where that does not come about.
 inline bool falls_asleep(weft::pool& p) {
   auto& idle = weft::scheduler_of(p).idle;
-  for (int tries = 0; tries != 2000; ++tries) {
+  for (int tries = 0; tries != 20'000; ++tries) {
     if (idle.searching() == 0 && idle.sleeping() >= p.size()) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }

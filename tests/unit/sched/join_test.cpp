@@ -114,7 +114,7 @@ TEST_CASE("a stolen call is asked to stop when the owner's has thrown, and is wa
   weft_test::watchdog const dog("join: asked to stop");
   pool p({.workers = 2});
   int stolen = 0;
-  for (int round = 0; round != 100 && stolen == 0; ++round) {
+  while (stolen == 0) {
     std::atomic<bool> began{false}, stopped{false};
     auto const body = [&] {
       fork_join(
@@ -132,7 +132,6 @@ TEST_CASE("a stolen call is asked to stop when the owner's has thrown, and is wa
     CHECK(began == stopped);
     if (began) ++stolen;
   }
-  CHECK(stolen != 0);
 }
 
 TEST_CASE("stopping what forked stops what was stolen from it") {
@@ -159,7 +158,7 @@ TEST_CASE("an owner that waits helps its thief") {
   weft_test::watchdog const dog("join: helps its thief");
   pool p({.workers = 2});
   int helps = 0;
-  for (int round = 0; round != 100 && helps == 0; ++round) {
+  while (helps == 0) {
     std::atomic<bool> taken{false}, helped{false};
     std::thread::id owner, thief, helper;
     p.run([&] {
@@ -177,7 +176,6 @@ TEST_CASE("an owner that waits helps its thief") {
     });
     if (owner != thief && helper == owner) ++helps;
   }
-  CHECK(helps != 0);
 }
 
 TEST_CASE("a plain thread that blocks in a call it took from a worker does not take the pool with it") {

@@ -559,7 +559,7 @@ task<> calls_back(weft::detail::function_ref<void()> f) {
   co_await weft::this_task::yield();
   f();
 }
-int called_back = 0;
+std::atomic<int> called_back{0};
 void count_call() { ++called_back; }
 
 template <class X, class... Args>

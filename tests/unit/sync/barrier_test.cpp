@@ -1,6 +1,7 @@
 #include "support/balance.hpp"
 #include "support/catch.hpp"
 #include "support/misuse.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 #include "unit/sync/waiting.hpp"
@@ -34,7 +35,7 @@ TEST_CASE("a barrier for one never waits") {
 
 TEST_CASE("nobody passes a barrier before the last one has arrived") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   barrier b(3);
   pool.run([&]() -> task<> {
     auto one = weft::spawn(b.arrive_and_wait()), two = weft::spawn(b.arrive_and_wait());
@@ -78,7 +79,7 @@ TEST_CASE(
 
 TEST_CASE("arriving and waiting can be two steps, with work in between") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   barrier b(2);
   pool.run([&]() -> task<> {
     auto const mine = b.arrive();
@@ -100,7 +101,7 @@ TEST_CASE("arriving and waiting can be two steps, with work in between") {
 
 TEST_CASE("one who drops out is expected no more from the next phase on") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   int completed = 0;
   barrier b(3, [&]() noexcept { ++completed; });
   pool.run([&]() -> task<> {
@@ -131,7 +132,7 @@ TEST_CASE("several arrivals at once count as many") {
 
 TEST_CASE("a stopped task takes its arrival back: the others wait for somebody else") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   barrier b(3);
   pool.run([&]() -> task<> {
     auto one = weft::spawn(b.arrive_and_wait()), two = weft::spawn(b.arrive_and_wait());
@@ -151,7 +152,7 @@ TEST_CASE("a stopped task takes its arrival back: the others wait for somebody e
 
 TEST_CASE("an arrival of its own step counts, even if the wait for it is stopped") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   barrier b(2);
   pool.run([&]() -> task<> {
     auto one = weft::spawn(b.wait(b.arrive()));

@@ -1,6 +1,7 @@
 #include "support/balance.hpp"
 #include "support/catch.hpp"
 #include "support/seeded.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 #include "unit/sync/waiting.hpp"
@@ -58,7 +59,7 @@ TEST_CASE("an event is unset at first, unless made otherwise, and is set and res
 }
 
 TEST_CASE("waiting for an event that is set does not wait") {
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   pool.run([]() -> task<> {
     event const* never = nullptr;
     event e(event_state::set);
@@ -73,7 +74,7 @@ TEST_CASE("waiting for an event that is set does not wait") {
 
 TEST_CASE("set lets all who wait go on, in the order in which they came") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   event e;
   std::vector<int> order;
   pool.run([&]() -> task<> {
@@ -91,7 +92,7 @@ TEST_CASE("set lets all who wait go on, in the order in which they came") {
 
 TEST_CASE("a reset right after the set holds nobody back who was waiting") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   event e;
   pool.run([&]() -> task<> {
     auto waiting = weft::spawn(e.wait());
@@ -164,7 +165,7 @@ TEST_CASE("a stopped task no longer waits for its event, and the others do") {
 
 TEST_CASE("a set before the stop counts") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   event e;
   pool.run([&]() -> task<> {
     auto f = weft::spawn(e.wait());
@@ -221,7 +222,7 @@ TEST_CASE("an auto_event is used up by one wait, and several sets that nobody ha
 
 TEST_CASE("each set lets one task through an auto_event, in the order of arrival") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   auto_event e;
   std::vector<int> order;
   pool.run([&]() -> task<> {
@@ -242,7 +243,7 @@ TEST_CASE("each set lets one task through an auto_event, in the order of arrival
 
 TEST_CASE("two sets while two wait let both through") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   auto_event e;
   pool.run([&]() -> task<> {
     auto a = weft::spawn(e.wait()), b = weft::spawn(e.wait());
@@ -257,7 +258,7 @@ TEST_CASE("two sets while two wait let both through") {
 
 TEST_CASE("a set that a stopped task would have got goes to the next one") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   auto_event e;
   pool.run([&]() -> task<> {
     auto a = weft::spawn(e.wait()), b = weft::spawn(e.wait());

@@ -1,5 +1,6 @@
 #include "support/balance.hpp"
 #include "support/catch.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 #include "unit/sync/waiting.hpp"
@@ -122,7 +123,7 @@ TEST_CASE("try_with calls the function if nobody is at it, and else not") {
 
 TEST_CASE("a stopped task never gets to the value") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   guarded<int> g(0);
   bool called = false;
   pool.run([&]() -> task<> {

@@ -1,6 +1,7 @@
 #include "support/balance.hpp"
 #include "support/catch.hpp"
 #include "support/misuse.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 #include "unit/sync/waiting.hpp"
@@ -48,7 +49,7 @@ TEST_CASE("a latch is at zero after as many counts as it was made for, and stays
 
 TEST_CASE("all who wait for a latch go on with the last count, and none before") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   latch l(2);
   pool.run([&]() -> task<> {
     std::vector<weft::future<>> all;

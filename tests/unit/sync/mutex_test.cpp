@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 #include "support/misuse.hpp"
 #include "support/seeded.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 #include "unit/sync/waiting.hpp"
@@ -130,7 +131,7 @@ TEST_CASE("what the mutex guards is touched by one task at a time") {
 
 TEST_CASE("tasks get the mutex in the order in which they asked") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   mutex m;
   std::vector<int> order;
   pool.run([&]() -> task<> {
@@ -148,7 +149,7 @@ TEST_CASE("tasks get the mutex in the order in which they asked") {
 
 TEST_CASE("unlock hands the mutex over: nobody who comes in between gets it first") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   mutex m;
   std::vector<int> order;
   pool.run([&]() -> task<> {
@@ -168,7 +169,7 @@ TEST_CASE("unlock hands the mutex over: nobody who comes in between gets it firs
 
 TEST_CASE("each unlock wakes one task, not all of them") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   mutex m;
   int awake = 0;
   mutex gate;
@@ -232,7 +233,7 @@ TEST_CASE("a task that waits for a mutex and is stopped leaves the queue") {
 
 TEST_CASE("a stop in the middle of the queue leaves the order of the others alone") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   mutex m;
   std::vector<int> order;
   pool.run([&]() -> task<> {
@@ -259,7 +260,7 @@ TEST_CASE("a stop in the middle of the queue leaves the order of the others alon
 
 TEST_CASE("a mutex that was handed over before the stop is delivered, not lost") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   mutex m;
   pool.run([&]() -> task<> {
     auto l = co_await m.lock();
@@ -276,7 +277,7 @@ TEST_CASE("a mutex that was handed over before the stop is delivered, not lost")
 
 TEST_CASE("a stop just before the unlock: the next in the queue gets the mutex") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   mutex m;
   pool.run([&]() -> task<> {
     auto l = co_await m.lock();
@@ -293,7 +294,7 @@ TEST_CASE("a stop just before the unlock: the next in the queue gets the mutex")
 
 TEST_CASE("a task that was stopped before it asks still gets what is free, and does not wait for what is not") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   mutex m;
   auto one = [&](weft::future<>* self) -> task<> {
     self->stop();

@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 #include "support/misuse.hpp"
 #include "support/seeded.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 #include "unit/sync/waiting.hpp"
@@ -92,7 +93,7 @@ TEST_CASE("readers go in while readers are inside") {
 
 TEST_CASE("a waiting writer is not passed by readers, and readers not by writers: first come, first served") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   shared_mutex m;
   std::string order;
   pool.run([&]() -> task<> {
@@ -117,7 +118,7 @@ TEST_CASE("a waiting writer is not passed by readers, and readers not by writers
 
 TEST_CASE("the last reader to leave lets the writer in") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   shared_mutex m;
   pool.run([&]() -> task<> {
     auto a = co_await m.lock_shared();
@@ -135,7 +136,7 @@ TEST_CASE("the last reader to leave lets the writer in") {
 
 TEST_CASE("when a waiting writer is stopped, the readers behind it go in") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   shared_mutex m;
   pool.run([&]() -> task<> {
     auto held = co_await m.lock_shared();
@@ -155,7 +156,7 @@ TEST_CASE("when a waiting writer is stopped, the readers behind it go in") {
 
 TEST_CASE("a stopped reader in the queue leaves no trace") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   shared_mutex m;
   pool.run([&]() -> task<> {
     auto held = co_await m.lock();
@@ -173,7 +174,7 @@ TEST_CASE("a stopped reader in the queue leaves no trace") {
 
 TEST_CASE("a shared_mutex that was handed over before the stop is delivered") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   shared_mutex m;
   pool.run([&]() -> task<> {
     auto held = co_await m.lock();

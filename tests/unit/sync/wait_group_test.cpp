@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 #include "support/misuse.hpp"
 #include "support/seeded.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 #include "unit/sync/waiting.hpp"
@@ -111,7 +112,7 @@ TEST_CASE("what is counted in while others are under way is waited for, too") {
 
 TEST_CASE("several that count out at once bring the count to zero once") {
   weft_test::balance const balance;
-  weft::pool pool{{.workers = 1}};
+  weft_test::unmonitored_pool pool{{.workers = 1}};
   wait_group g(10);
   pool.run([&]() -> task<> {
     auto f = weft::spawn(g.wait()), h = weft::spawn(g.wait());
