@@ -1,3 +1,4 @@
+#include "support/allocations.hpp"
 #include "support/catch.hpp"
 #include "support/seeded.hpp"
 #include "support/watchdog.hpp"
@@ -5,6 +6,7 @@
 #include <weft/cancel/stop_token.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -138,6 +140,81 @@ TEST_CASE("destroying a child waits until the parent's asker has left it") {
   CHECK(ended);
   child.reset();
   asker.join();
+}
+
+TEST_CASE("asking any source of a random tree stops it and all below it, and nothing else") {
+  weft_test::seeded random;
+  for (int round = 0; round < 50; ++round) {
+    auto const count = 1 + random.below(60);
+    std::vector<std::unique_ptr<stop_source>> sources;
+    std::vector<std::size_t> parent;
+    std::vector<int> calls(count, 0);
+    std::vector<std::unique_ptr<callback>> callbacks;
+    for (std::size_t i = 0; i < count; ++i) {
+      parent.push_back(i == 0 ? 0 : random.below(i));
+      sources.push_back(i == 0 ? std::make_unique<stop_source>()
+                               : std::make_unique<stop_source>(sources[parent[i]]->get_token()));
+      callbacks.push_back(std::make_unique<callback>(sources[i]->get_token(), [&calls, i] { ++calls[i]; }));
+    }
+    std::vector<bool> asked(count, false);
+    for (int asks = 0; asks < 5; ++asks) {
+      auto const which = random.below(count);
+      CHECK(sources[which]->request_stop() != asked[which]);
+      for (std::size_t i = which; i < count; ++i)
+        if (i == which || asked[parent[i]]) asked[i] = true;
+      for (std::size_t i = 0; i < count; ++i)
+        if (sources[i]->stop_requested() != asked[i] || calls[i] != (asked[i] ? 1 : 0)) FAIL("source " << i);
+    }
+    callbacks.clear();
+    while (!sources.empty()) sources.pop_back();
+  }
+}
+
+TEST_CASE("sources of one tree that are asked from many threads at once call each callback once") {
+  weft_test::watchdog const dog("a tree asked at once");
+  weft_test::seeded random;
+  for (int round = 0; round != 50; ++round) {
+    constexpr std::size_t count = 60;
+    std::vector<std::unique_ptr<stop_source>> sources;
+    std::vector<std::atomic<int>> calls(count);
+    std::vector<std::unique_ptr<callback>> callbacks;
+    for (std::size_t i = 0; i != count; ++i) {
+      // A chain here, a fan there.
+      sources.push_back(i == 0 ? std::make_unique<stop_source>()
+                               : std::make_unique<stop_source>(sources[i % 7 == 0 ? 0 : i - 1]->get_token()));
+      callbacks.push_back(std::make_unique<callback>(sources[i]->get_token(), [&calls, i] { ++calls[i]; }));
+    }
+    std::atomic<unsigned> here{0};
+    std::vector<std::thread> askers;
+    for (unsigned t = 0; t != 4; ++t)
+      askers.emplace_back([&, seed = random()] {
+        std::minstd_rand own(static_cast<unsigned>(seed) | 1u);
+        ++here;
+        while (here != 4) std::this_thread::yield();
+        for (int i = 0; i != 30; ++i) sources[own() % count]->request_stop();
+      });
+    for (auto& t : askers) t.join();
+    sources[0]->request_stop();
+    for (auto const& n : calls) REQUIRE(n == 1);
+    callbacks.clear();
+    while (!sources.empty()) sources.pop_back();
+  }
+}
+
+TEST_CASE("sources, tokens and callbacks allocate nothing, however many there are of them") {
+  int calls = 0;
+  auto const count = [&calls] { ++calls; };
+  auto const before = weft_test::allocation_count();
+  {
+    stop_source top, middle(top.get_token()), bottom(middle.get_token());
+    weft::stop_callback const one(top.get_token(), count), two(bottom.get_token(), count);
+    for (int i = 0; i < 100; ++i) weft::stop_callback const passing(middle.get_token(), count);
+    weft::stop_callback const three(bottom.get_token(), count), four(middle.get_token(), count);
+    top.request_stop();
+  }
+  auto const after = weft_test::allocation_count();
+  CHECK(after == before);
+  CHECK(calls == 4);
 }
 
 TEST_CASE("children come and go while their parents are asked: no callback is lost, late, or called twice") {

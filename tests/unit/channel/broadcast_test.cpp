@@ -3,6 +3,7 @@
 #include "support/counted.hpp"
 #include "support/explosive.hpp"
 #include "support/misuse.hpp"
+#include "support/seeded.hpp"
 #include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
@@ -107,6 +108,30 @@ TEST_CASE("a subscription that is too slow loses the oldest messages, and counts
   for (int i = 0; i < 3; ++i) b.send(i);
   CHECK(slow.try_receive() == 1);
   CHECK(slow.missed() == 4);
+}
+
+TEST_CASE("a subscription that falls behind again and again misses what it counts, and nothing else") {
+  weft_test::seeded random;
+  for (int const capacity : {1, 2, 7}) {
+    broadcast<int> b(capacity);
+    auto s = b.subscribe();
+    int sent = 0, last = -1, received = 0, wrong = 0;
+    for (int round = 0; round < 200; ++round) {
+      for (auto n = random.below(10); n != 0; --n) b.send(sent++);
+      for (auto n = random.below(10); n != 0; --n) {
+        auto const v = s.try_receive();
+        if (!v) break;
+        wrong += *v <= last;
+        last = *v;
+        ++received;
+        // What lies before the one just received has been received or missed.
+        wrong += static_cast<int>(s.missed()) + received != last + 1;
+      }
+    }
+    while (auto const v = s.try_receive()) ++received;
+    CHECK(wrong == 0);
+    CHECK(static_cast<int>(s.missed()) + received == sent);
+  }
 }
 
 TEST_CASE("a broadcast of capacity 1 keeps the latest") {

@@ -72,6 +72,25 @@ TEST_CASE("a subscription receives the latest value once, not each on the way") 
   CHECK(t.try_receive() == 3);
 }
 
+TEST_CASE("a value that nobody subscribes to is there for those who subscribe later, as no news") {
+  watch<int> w(1);
+  w.set(2);
+  {
+    auto gone = w.subscribe();
+    w.set(3);
+    CHECK(gone.has_changed());
+  }
+  w.set(4);
+  auto s = w.subscribe();
+  CHECK_FALSE(s.has_changed());
+  CHECK(w.get() == 4);
+  w.close();
+  CHECK_FALSE(s.try_receive());
+  w.set(5);  // nobody is told any more, and who looks finds it
+  CHECK(s.try_receive() == 5);
+  CHECK_FALSE(s.try_receive());
+}
+
 TEST_CASE("all who wait for a change are woken by one") {
   on_one_worker("watch_test: wakes", []() -> task<> {
     watch<int> w(0);

@@ -158,6 +158,48 @@ TEST_CASE("a task that has been stopped already can still finish something under
   CHECK(written == "flushed 3");
 }
 
+TEST_CASE("a when_all under a shield is not stopped, and of a when_all only the children that have no shield are") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("shield_test: when_all");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  std::atomic<int> begun{0}, went_on{0}, stopped{0};
+  weft::event go_on;
+  auto waits = [&]() -> task<int> {
+    ++begun;
+    bool asked = false;
+    try {
+      co_await go_on.wait();
+    } catch (weft::stopped const&) {
+      asked = true;
+    }
+    ++(asked ? stopped : went_on);
+    if (asked) throw weft::stopped();
+    co_return 1;
+  };
+  auto all_shielded = pool.spawn([&]() -> task<int> {
+    auto both = weft::when_all(waits, waits);
+    auto [a, b] = co_await shield(std::move(both));
+    co_return a + b;
+  });
+  auto one_shielded = pool.spawn([&]() -> task<int> {
+    auto both = weft::when_all(shield(waits), waits);
+    auto [a, b] = co_await std::move(both);
+    co_return a + b;
+  });
+  while (begun != 4) std::this_thread::yield();
+  all_shielded.stop();
+  one_shielded.stop();
+  while (stopped != 1) std::this_thread::yield();
+  CHECK_FALSE(one_shielded.ready());  // joins the one that is shielded
+  CHECK_FALSE(all_shielded.ready());
+  go_on.set();
+  CHECK(all_shielded.get() == 2);
+  CHECK_THROWS_AS(one_shielded.get(), weft::stopped);
+  CHECK(went_on == 3);
+  CHECK(stopped == 1);
+}
+
 TEST_CASE("inside a shield there is no stop to ask about, and outside there is again") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
   weft_test::watchdog const guard("shield_test: tokens");

@@ -1,20 +1,25 @@
 #include "support/balance.hpp"
 #include "support/catch.hpp"
 #include "support/counted.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 
 #include <weft/cancel/stop_token.hpp>
+#include <weft/combine/shield.hpp>
 #include <weft/combine/timeout.hpp>
 #include <weft/combine/when_all.hpp>
 #include <weft/coro/blocking.hpp>
 #include <weft/coro/run.hpp>
 #include <weft/coro/task.hpp>
 #include <weft/coro/this_task.hpp>
+#include <weft/future/future.hpp>
 #include <weft/future/spawn.hpp>
 #include <weft/os/clock.hpp>
 #include <weft/parallel/for_each.hpp>
 #include <weft/sched/pool.hpp>
+#include <weft/sync/event.hpp>
+#include <weft/sync/mutex.hpp>
 #include <weft/time/sleep.hpp>
 
 #include <atomic>
@@ -336,4 +341,139 @@ TEST_CASE("a timeout that is dropped without having been awaited destroys what i
     CHECK(counted::live() == 1);
   }
   CHECK(counted::live() == 0);
+}
+
+TEST_CASE("who is stopped by a deadline may clean up before it ends, and timed_out is thrown all the same") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("timeout_test: cleans up");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  int cleaned = 0;
+  auto work = [&cleaned]() -> task<> {
+    bool asked = false;
+    try {
+      co_await weft::sleep_for(1h);
+    } catch (weft::stopped const&) {
+      asked = true;
+    }
+    if (!asked) co_return;
+    cleaned = co_await weft::shield(later, 1);
+    throw weft::stopped();
+  };
+  CHECK_THROWS_AS(pool.run(timeout(1ms, work)), weft::timed_out);
+  CHECK(cleaned == 1);
+}
+
+TEST_CASE("the stop of a deadline is not used up: who catches it and waits again is stopped again") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("timeout_test: waits again");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  int caught = 0;
+  auto stubborn = [&caught]() -> task<> {
+    for (int i = 0; i < 3; ++i) {
+      try {
+        co_await weft::sleep_for(1h);
+      } catch (weft::stopped const&) {
+        ++caught;
+      }
+    }
+    co_await weft::sleep_for(1h);
+  };
+  CHECK_THROWS_AS(pool.run(timeout(1ms, stubborn)), weft::timed_out);
+  CHECK(caught == 3);
+}
+
+TEST_CASE("when an inner deadline has been caught, the outer one still stops what follows") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("timeout_test: one deadline after the other");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  bool inner = false;
+  auto work = [&inner]() -> task<> {
+    try {
+      co_await timeout(1ms, sleeps, 1h);
+    } catch (weft::timed_out const&) {
+      inner = true;
+    }
+    co_await weft::sleep_for(1h);
+  };
+  // Where the outer one comes too soon for the inner one, it gets more time.
+  auto limit = 20ms;
+  while (!inner) {
+    CHECK_THROWS_AS(pool.run(timeout(limit, work)), weft::timed_out);
+    limit *= 2;
+  }
+}
+
+TEST_CASE("deadlines that have passed together when somebody looks, or are the same, are one timed_out") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("timeout_test: together");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  auto busy = []() -> task<> {
+    for (auto const until = weft::clock::now() + 5ms; weft::clock::now() < until;) std::this_thread::yield();
+    co_await weft::sleep_for(1h);
+  };
+  CHECK_THROWS_AS(pool.run(timeout(1ms, [&busy] { return timeout(2ms, busy); })), weft::timed_out);
+  CHECK_THROWS_AS(pool.run(timeout(2ms, [&busy] { return timeout(1ms, busy); })), weft::timed_out);
+  auto const t = weft::clock::now() + 1ms;
+  CHECK_THROWS_AS(pool.run(deadline(t, [t] { return deadline(t, sleeps, 1h); })), weft::timed_out);
+}
+
+TEST_CASE("a stopped task bounds its last work by a timeout under a shield; without one the timeout ends as stopped") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("timeout_test: after a stop");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  bool bounded = false, stopped_again = false;
+  auto f = pool.spawn([&]() -> task<> {
+    auto const token = weft::this_task::stop_token();
+    while (!token.stop_requested()) co_await weft::this_task::yield();
+    try {
+      co_await timeout(1h, sleeps, 1h);
+    } catch (weft::stopped const&) {
+      stopped_again = true;
+    }
+    try {
+      co_await weft::shield(timeout(1ms, sleeps, 1h));
+    } catch (weft::timed_out const&) {
+      bounded = true;
+    }
+  });
+  f.stop();
+  f.get();
+  CHECK(stopped_again);
+  CHECK(bounded);
+}
+
+TEST_CASE("what is there already is had within no time at all, and within less") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("timeout_test: there already");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  for (auto const limit : {0s, -1s}) {
+    CHECK(pool.run(timeout(limit, weft::make_ready_future(5))) == 5);
+    weft::mutex m;
+    CHECK(pool.run(timeout(limit, m.lock())).owns());
+    CHECK_FALSE(m.is_locked());
+    weft::event e(weft::event_state::set);
+    pool.run(timeout(limit, e.wait()));
+  }
+}
+
+TEST_CASE("a result that came before the stop from outside is delivered through the timeout") {
+  weft_test::watchdog const guard("timeout_test: a result before the stop");
+  weft_test::balance const balance;
+  weft_test::unmonitored_pool pool{{.workers = 1}};
+  weft::promise<int> p;
+  pool.run([&p]() -> task<> {
+    auto f = weft::spawn(timeout(1h, p.get_future()));
+    for (int turn = 0; turn < 10; ++turn) co_await weft::this_task::yield();
+    CHECK_FALSE(f.ready());
+    p.set_value(3);
+    f.stop();
+    int const got = co_await std::move(f);
+    CHECK(got == 3);
+  });
 }

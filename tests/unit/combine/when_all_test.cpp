@@ -286,6 +286,24 @@ TEST_CASE("children inherit the stop of their parent") {
   }
 }
 
+TEST_CASE("a child that ends as stopped by itself ends when_all like a failure, and stops its siblings") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("when_all_test: stopped by itself");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  std::atomic<int> ended{0};
+  auto stops = [&ended]() -> task<int> {
+    co_await weft::this_task::yield();
+    ++ended;
+    throw weft::stopped();
+  };
+  CHECK_THROWS_AS(pool.run(when_all(until_stopped(ended), stops, until_stopped(ended))), weft::stopped);
+  CHECK(ended >= 1);
+  std::vector<std::function<task<int>()>> range(3, [&ended] { return until_stopped(ended); });
+  range.emplace_back(stops);
+  CHECK_THROWS_AS(pool.run(when_all(range)), weft::stopped);
+}
+
 TEST_CASE("a failure stops its siblings and nobody else") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
   weft_test::watchdog const guard("when_all_test: the parent goes on");

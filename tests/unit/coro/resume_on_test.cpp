@@ -9,6 +9,7 @@
 #include <weft/coro/local.hpp>
 #include <weft/coro/resume_on.hpp>
 #include <weft/coro/run.hpp>
+#include <weft/coro/stream.hpp>
 #include <weft/coro/task.hpp>
 #include <weft/coro/this_task.hpp>
 #include <weft/future/future.hpp>
@@ -220,6 +221,33 @@ TEST_CASE("a task keeps its locals and the callbacks on its stop token when it m
   while (!there) std::this_thread::yield();
   f.stop();
   CHECK(f.get() == 4);
+}
+
+TEST_CASE("a stream that awaits what moves to another pool gives each element where its reader is") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("resume_on_test: a stream");
+  weft_test::balance const balance;
+  pool other{{.workers = 1}};
+  pool home{{.workers = workers}};
+  auto const produces = [](pool& to) -> weft::stream<int> {
+    for (int i = 0; i < 20; ++i) {
+      int const v = co_await moves(to, i);
+      pool* const here = pool::current();
+      co_yield here == &to ? -1 : v;
+    }
+    co_await moves(to, 20);
+  };
+  bool const right = home.run([&]() -> task<bool> {
+    auto s = produces(other);
+    bool good = true;
+    for (int i = 0; i < 20; ++i) {
+      auto const v = co_await s.next();
+      good = good && v == i && pool::current() == &home;
+    }
+    auto const end = co_await s.next();
+    co_return good && !end && pool::current() == &home;
+  });
+  CHECK(right);
 }
 
 TEST_CASE("tasks that move to and fro between small pools are neither lost nor run twice") {

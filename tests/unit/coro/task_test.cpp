@@ -10,7 +10,9 @@
 #include <weft/coro/run.hpp>
 #include <weft/coro/task.hpp>
 #include <weft/coro/this_task.hpp>
+#include <weft/future/spawn.hpp>
 #include <weft/sched/pool.hpp>
+#include <weft/sync/event.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -194,6 +196,56 @@ TEST_CASE("a named task is awaited where it stands, once") {
     int const v = co_await t;
     co_return before&& v == 3 && !t.valid();
   }));
+}
+
+TEST_CASE("a chain of tasks waits where the innermost of them waits, and goes on from there") {
+  weft_test::watchdog const guard("task_test: a chain that waits");
+  weft_test::balance const balance;
+  weft_test::unmonitored_pool pool{{.workers = 1}};
+  weft::event go_on;
+  std::string steps;
+  auto inner = [&]() -> task<int> {
+    steps += 'a';
+    co_await go_on.wait();
+    steps += 'b';
+    co_return 1;
+  };
+  auto outer = [&]() -> task<int> {
+    steps += 'c';
+    int const v = co_await inner();
+    steps += 'd';
+    co_return v + 1;
+  };
+  pool.run([&]() -> task<> {
+    auto f = weft::spawn(outer);
+    for (int turn = 0; turn < 5; ++turn) co_await weft::this_task::yield();
+    CHECK(steps == "ca");
+    CHECK_FALSE(f.ready());
+    go_on.set();
+    int const v = co_await std::move(f);
+    CHECK(v == 2);
+  });
+  CHECK(steps == "cabd");
+}
+
+TEST_CASE("what a task returns by name is copied where it is constant, and else moved") {
+  counted::reset();
+  auto const constant = []() -> task<counted> {
+    counted const c(1);
+    co_return c;
+  };
+  auto const moved = []() -> task<counted> {
+    counted c(2);
+    co_return c;
+  };
+  {
+    weft::pool pool{{.workers = 1}};
+    CHECK(pool.run(constant).value() == 1);
+    CHECK(counted::copies() == 1);
+    CHECK(pool.run(moved).value() == 2);
+    CHECK(counted::copies() == 1);
+  }
+  CHECK(counted::live() == 0);
 }
 
 TEST_CASE("a task goes on where its child ended, on any worker, with everything the child wrote") {

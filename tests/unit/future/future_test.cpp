@@ -11,6 +11,7 @@
 #include <weft/coro/task.hpp>
 #include <weft/coro/this_task.hpp>
 #include <weft/future/future.hpp>
+#include <weft/future/shared_future.hpp>
 #include <weft/future/spawn.hpp>
 #include <weft/os/clock.hpp>
 #include <weft/sched/pool.hpp>
@@ -292,6 +293,118 @@ TEST_CASE("stop asks the work, and the work answers as it likes") {
   auto h = weft::make_ready_future(1);
   h.stop();
   CHECK(h.get() == 1);
+}
+
+TEST_CASE("who awaits work that somebody else stops sees stopped, and is not stopped itself") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("future_test: somebody else's stop");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  auto const work = pool.spawn(until_stopped).share();
+  std::atomic<int> begun{0};
+  auto waits = [&begun, work]() -> task<bool> {
+    ++begun;
+    bool seen = false;
+    try {
+      co_await work;
+    } catch (weft::stopped const&) {
+      seen = true;
+    }
+    co_await weft::this_task::checkpoint();
+    co_return seen && !weft::this_task::stop_token().stop_requested();
+  };
+  auto first = pool.spawn(waits), second = pool.spawn(waits);
+  while (begun != 2) std::this_thread::yield();
+  work.stop();
+  CHECK(first.get());
+  CHECK(second.get());
+}
+
+TEST_CASE("a task and what it awaits are stopped together, in either order, and it ends once") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("future_test: stopped together");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  for (int i = 0; i < 50; ++i) {
+    auto const work = pool.spawn(until_stopped).share();
+    auto waiter = pool.spawn([work]() -> task<> { co_await work; });
+    if (i % 2 == 0) work.stop();
+    waiter.stop();
+    if (i % 2 != 0) work.stop();
+    CHECK_THROWS_AS(waiter.get(), weft::stopped);
+    CHECK_THROWS_AS(work.get(), weft::stopped);
+  }
+}
+
+TEST_CASE("a task that catches its stop and returns has returned, and a stop at its last step comes too late") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("future_test: stop caught");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  auto catches = pool.spawn([]() -> task<int> {
+    int got = 0;
+    try {
+      co_await weft::sleep_for(std::chrono::hours(1));
+    } catch (weft::stopped const&) {
+      got = 4;
+    }
+    co_return got;
+  });
+  catches.stop();
+  CHECK(catches.get() == 4);
+
+  promise<future<int>*> own;
+  auto at_the_end = pool.spawn([f = own.get_future()]() mutable -> task<int> {
+    future<int>* const self = co_await f;
+    self->stop();
+    co_return 5;
+  });
+  own.set_value(&at_the_end);
+  at_the_end.wait();
+  CHECK(at_the_end.get() == 5);
+}
+
+TEST_CASE("a stop is not used up: every wait after it ends as stopped, until the task does") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("future_test: every wait");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  auto f = pool.spawn([]() -> task<int> {
+    int caught = 0;
+    for (int i = 0; i < 10; ++i) {
+      try {
+        if (i % 2 == 0) co_await weft::sleep_for(std::chrono::hours(1));
+        else co_await promise<>().get_future();
+      } catch (weft::stopped const&) {
+        ++caught;
+      } catch (weft::broken_promise const&) {
+        ++caught;
+      }
+    }
+    co_return caught;
+  });
+  f.stop();
+  CHECK(f.get() == 10);
+}
+
+TEST_CASE("a plain thread gives up waiting, stops the work, and learns how it has ended") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("future_test: given up");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  auto waits = pool.spawn([]() -> task<> { co_await weft::sleep_for(std::chrono::hours(1)); });
+  CHECK_FALSE(waits.wait_for(1ms));
+  waits.stop();
+  CHECK(waits.wait_for(1h));
+  CHECK_THROWS_AS(waits.get(), weft::stopped);
+  auto fails = pool.spawn([]() -> task<> {
+    auto const token = weft::this_task::stop_token();
+    while (!token.stop_requested()) co_await weft::this_task::yield();
+    throw std::runtime_error("on its way out");
+  });
+  CHECK_FALSE(fails.wait_for(1ms));
+  fails.stop();
+  CHECK_THROWS_WITH(fails.get(), "on its way out");
 }
 
 TEST_CASE("dropping a future neither waits nor stops the work") {

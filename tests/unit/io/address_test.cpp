@@ -73,6 +73,45 @@ TEST_CASE("what is no endpoint is rejected with the text and the reason") {
   CHECK_THROWS_AS(endpoint::parse(std::string_view("unix:/a\0b", 9)), std::invalid_argument);
 }
 
+TEST_CASE("an IPv6 address is written in the shortest way that there is, and one way only") {
+  struct pair {
+    char const* written;
+    char const* shortest;
+  };
+  for (auto const& [written, shortest] :
+       {pair{"[0102:0304:0506:0708:090a:0b0c:0d0e:0f10]:1", "[102:304:506:708:90a:b0c:d0e:f10]:1"},
+        {"[1:10:100:1000:0:0:0:0]:1", "[1:10:100:1000::]:1"},
+        {"[0:0:506:708:90a:b0c:d0e:f10]:1", "[::506:708:90a:b0c:d0e:f10]:1"},
+        {"[102:304:0:0:0:b0c:d0e:f10]:1", "[102:304::b0c:d0e:f10]:1"},
+        {"[102:304:506:708:90a:b0c:0:0]:1", "[102:304:506:708:90a:b0c::]:1"},
+        // Of two runs of zeros as long as each other, the first.
+        {"[102:304:0:0:90a:b0c:0:0]:1", "[102:304::90a:b0c:0:0]:1"},
+        {"[1:0:0:2:0:0:0:3]:1", "[1:0:0:2::3]:1"},
+        {"[::0001]:1", "[::1]:1"},
+        {"[2001:DB8:85A3:8D3:1319:8A2E:370:7348]:1", "[2001:db8:85a3:8d3:1319:8a2e:370:7348]:1"}}) {
+    INFO(written);
+    CHECK(endpoint::parse(written).to_string() == shortest);
+    CHECK(endpoint::parse(written) == endpoint::parse(shortest));
+  }
+  CHECK(endpoint::parse("[::ffff:192.168.0.1]:1") == endpoint::parse("[::ffff:c0a8:1]:1"));
+  CHECK(endpoint::parse("[102:304::128.69.32.17]:1") == endpoint::parse("[102:304::8045:2011]:1"));
+}
+
+TEST_CASE("what is almost an IP address is none") {
+  for (std::string const text :
+       {"", "123", "foo", ":1234", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7:8:", "01022:3:4:5:6:7:8:9",
+        " ::1", "::1 ", "1::2::3", "g::1", "1:2:3:192.168.0.1:6:7:8", "64:ff9b::12f.100.30.1", "64:ff9b::123.10a.30.1",
+        "::ffff:456.12.45.30", "::ffff:45.256.45.30", "::ffff:45.25.45"}) {
+    INFO(text);
+    CHECK_THROWS_AS(endpoint::parse("[" + text + "]:80"), std::invalid_argument);
+  }
+  for (std::string const text : {"", "1", "1.2", "1.2.3", "1.2.3.4.5", "1.2.3.", ".1.2.3", "1..2.3", "1.2.3.4 ",
+                                 " 1.2.3.4", "1.2.3.400", "1.2.3.-4", "1.2.3.a", "0x1.2.3.4", "99999999999.1.1.1"}) {
+    INFO(text);
+    CHECK_THROWS_AS(endpoint::parse(text + ":80"), std::invalid_argument);
+  }
+}
+
 TEST_CASE("a path may be as long as the system takes, and no longer") {
   std::string const longest(107, 'x'), abstract = "@" + std::string(107, 'y');
   CHECK(endpoint::unix_path(longest).path() == longest);

@@ -1,6 +1,7 @@
 #include "support/balance.hpp"
 #include "support/catch.hpp"
 #include "support/misuse.hpp"
+#include "support/seeded.hpp"
 #include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
@@ -14,6 +15,7 @@
 #include <weft/sync/barrier.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -162,6 +164,71 @@ TEST_CASE("an arrival of its own step counts, even if the wait for it is stopped
     CHECK(weft_test::ending_of(one) == ending::stopped);
     co_await b.arrive_and_wait();
   });
+}
+
+TEST_CASE("tasks that are more than a barrier expects pass in whole phases, and who is left over waits") {
+  weft_test::balance const balance;
+  weft_test::unmonitored_pool pool{{.workers = 1}};
+  int phases = 0;
+  barrier b(3, [&]() noexcept { ++phases; });
+  pool.run([&]() -> task<> {
+    std::vector<weft::future<>> all;
+    for (int i = 0; i < 8; ++i) all.push_back(weft::spawn(b.arrive_and_wait()));
+    co_await weft_test::settle();
+    CHECK(phases == 2);
+    for (std::size_t i = 0; i < 6; ++i) CHECK(all[i].ready());
+    CHECK_FALSE(all[6].ready());
+    CHECK_FALSE(all[7].ready());
+    co_await b.arrive_and_wait();
+    CHECK(phases == 3);
+    for (auto& f : all) co_await std::move(f);
+  });
+}
+
+TEST_CASE("when all who wait at a barrier have been stopped it is as it was at first") {
+  weft_test::balance const balance;
+  weft_test::unmonitored_pool pool{{.workers = 1}};
+  int phases = 0;
+  barrier b(3, [&]() noexcept { ++phases; });
+  pool.run([&]() -> task<> {
+    for (int round = 0; round < 3; ++round) {
+      auto one = weft::spawn(b.arrive_and_wait()), two = weft::spawn(b.arrive_and_wait());
+      co_await weft_test::settle();
+      one.stop();
+      two.stop();
+      CHECK(weft_test::ending_of(one) == ending::stopped);
+      CHECK(weft_test::ending_of(two) == ending::stopped);
+      CHECK(phases == round);
+      auto three = weft::spawn(b.arrive_and_wait()), four = weft::spawn(b.arrive_and_wait());
+      co_await weft_test::settle();
+      CHECK_FALSE(three.ready());
+      co_await b.arrive_and_wait();
+      co_await std::move(three);
+      co_await std::move(four);
+      CHECK(phases == round + 1);
+    }
+  });
+}
+
+TEST_CASE("arrivals and stops at random: each phase has as many as the barrier expects") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("barrier_test: random stops");
+  weft_test::seeded random;
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<int> phases{0};
+    barrier b(4, [&]() noexcept { ++phases; });
+    std::vector<weft::future<>> all;
+    for (int i = 0; i < 16; ++i) all.push_back(pool.spawn(b.arrive_and_wait()));
+    for (auto& f : all)
+      if (random.below(3) == 0) f.stop();
+    // Whoever is left over is let go at last.
+    for (auto& f : all) f.stop();
+    int through = 0;
+    for (auto& f : all) through += weft_test::ending_of(f) == ending::value;
+    CHECK(through == 4 * phases);
+  }
 }
 
 TEST_CASE("plain threads and tasks meet at a barrier") {

@@ -367,6 +367,56 @@ TEST_CASE("a wait within a time comes back with the mutex") {
   CHECK(held);
 }
 
+TEST_CASE("a wait that is stopped again and again while it waits for its mutex comes back with it, once") {
+  weft_test::balance const balance;
+  weft_test::unmonitored_pool pool{{.workers = 1}};
+  room r;
+  pool.run([&]() -> task<> {
+    auto notified = weft::spawn(waits_once, std::ref(r), 1), stopped = weft::spawn(waits_once, std::ref(r), 2);
+    co_await weft_test::settle();
+    auto l = co_await r.m.lock();
+    r.cv.notify_one();
+    for (int i = 0; i < 3; ++i) {
+      notified.stop();
+      stopped.stop();
+      co_await weft_test::settle();
+      CHECK_FALSE(notified.ready());
+      CHECK_FALSE(stopped.ready());
+    }
+    l.unlock();
+    co_await std::move(notified);
+    CHECK(weft_test::ending_of(stopped) == ending::stopped);
+    CHECK_FALSE(r.m.is_locked());
+  });
+  CHECK(r.order == std::vector<int>{1});
+}
+
+TEST_CASE("two condition variables of one mutex have waiters of their own") {
+  weft_test::balance const balance;
+  weft_test::unmonitored_pool pool{{.workers = 1}};
+  mutex m;
+  condition_variable odd, even;
+  std::vector<int> order;  // guarded by m
+  auto waits = [&](condition_variable& cv, int i) -> task<> {
+    auto l = co_await m.lock();
+    co_await cv.wait(l);
+    order.push_back(i);
+  };
+  pool.run([&]() -> task<> {
+    std::vector<weft::future<>> all;
+    for (int i = 0; i < 6; ++i) all.push_back(weft::spawn(waits, std::ref(i % 2 == 0 ? even : odd), i));
+    co_await weft_test::settle();
+    odd.notify_one();
+    co_await weft_test::settle();
+    even.notify_all();
+    co_await weft_test::settle();
+    CHECK(order == std::vector<int>{1, 0, 2, 4});
+    odd.notify_all();
+    for (auto& f : all) co_await std::move(f);
+  });
+  CHECK(order == std::vector<int>{1, 0, 2, 4, 3, 5});
+}
+
 TEST_CASE("a bounded buffer between producers and consumers passes everything once") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
   weft_test::watchdog const guard("condition_variable_test: buffer");

@@ -354,6 +354,52 @@ TEST_CASE("acquires of random sizes are stopped at random, and every permit is t
   }
 }
 
+TEST_CASE("one who comes after the release, and before the permit's new holder has run, gets in line behind it") {
+  weft_test::balance const balance;
+  weft_test::unmonitored_pool pool{{.workers = 1}};
+  semaphore s(1);
+  std::vector<int> order;
+  pool.run([&]() -> task<> {
+    auto held = co_await s.acquire();
+    auto first = weft::spawn(takes_and_notes, std::ref(s), 1u, std::ref(order), 1);
+    auto second = weft::spawn(takes_and_notes, std::ref(s), 1u, std::ref(order), 2);
+    co_await weft_test::settle();
+    held.release();
+    CHECK_FALSE(s.try_acquire());
+    auto const late = co_await s.acquire();
+    order.push_back(3);
+    co_await std::move(first);
+    co_await std::move(second);
+  });
+  CHECK(order == std::vector<int>{1, 2, 3});
+  CHECK(s.available() == 1);
+}
+
+TEST_CASE("a permit that comes to a task which ends at once goes on to the next, all along the queue") {
+  weft_test::balance const balance;
+  weft_test::unmonitored_pool pool{{.workers = 1}};
+  semaphore s(0);
+  pool.run([&]() -> task<> {
+    std::vector<weft::future<semaphore::permit>> all;
+    for (int i = 0; i < 10; ++i) all.push_back(weft::spawn(s.acquire()));
+    co_await weft_test::settle();
+    s.release();
+    // Too late for the first: it has its permit. The others leave the queue.
+    for (std::size_t i = 0; i < all.size(); ++i)
+      if (i % 3 != 1) all[i].stop();
+    co_await weft_test::settle();
+    CHECK(all[0].ready());
+    CHECK_FALSE(all[1].ready());
+    static_cast<void>(weft_test::ending_of(all[0]));  // the permit comes back with it
+    for (std::size_t const i : {1u, 4u, 7u}) {
+      auto const p = co_await std::move(all[i]);
+      CHECK(p.owns());
+    }
+    for (std::size_t const i : {2u, 3u, 5u, 6u, 8u, 9u}) CHECK(weft_test::ending_of(all[i]) == ending::stopped);
+  });
+  CHECK(s.available() == 1);
+}
+
 TEST_CASE("whoever gives back the last permit may destroy the semaphore at once") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
   weft_test::watchdog const guard("semaphore_test: destroys");
