@@ -435,8 +435,9 @@ TEST_CASE("a stopped task bounds its last work by a timeout under a shield; with
     } catch (weft::stopped const&) {
       stopped_again = true;
     }
+    auto last = weft::shield(timeout(1ms, sleeps, 1h));
     try {
-      co_await weft::shield(timeout(1ms, sleeps, 1h));
+      co_await std::move(last);
     } catch (weft::timed_out const&) {
       bounded = true;
     }
