@@ -9,9 +9,11 @@
 #include "support/workers.hpp"
 #include "unit/sync/waiting.hpp"
 
+#include <weft/cancel/stop_token.hpp>
 #include <weft/channel/broadcast.hpp>
 #include <weft/combine/select.hpp>
 #include <weft/coro/task.hpp>
+#include <weft/coro/this_task.hpp>
 #include <weft/future/spawn.hpp>
 #include <weft/sched/pool.hpp>
 #include <weft/time/sleep.hpp>
@@ -201,6 +203,40 @@ TEST_CASE("a stopped receive of a subscription takes nothing") {
     auto const v = co_await std::move(second);
     CHECK(v == 1);
   });
+}
+
+TEST_CASE("receives that are stopped again and again lose nothing of what is sent meanwhile") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("broadcast_test: stops");
+  weft_test::seeded random;
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  constexpr int count = 200;
+  broadcast<int> b(count);
+  auto s = b.subscribe();
+  auto sending = pool.spawn([&b]() -> task<> {
+    for (int i = 0; i < count; ++i) {
+      b.send(i);
+      co_await weft::this_task::yield();
+    }
+    b.close();
+  });
+  int expected = 0, wrong = 0;
+  for (bool open = true; open;) {
+    auto receiving = pool.spawn(s.receive());
+    for (auto spin = random.below(200); spin != 0; --spin) weft::detail::relax();
+    receiving.stop();
+    try {
+      auto const v = receiving.get();
+      open = v.has_value();
+      wrong += open && *v != expected++;
+    } catch (weft::stopped const&) {
+    }
+  }
+  sending.get();
+  CHECK(wrong == 0);
+  CHECK(expected == count);
+  CHECK(s.missed() == 0);
 }
 
 TEST_CASE("a copy that fails is the receiver's failure, and the message can be received again") {

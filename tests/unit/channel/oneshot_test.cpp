@@ -3,6 +3,7 @@
 #include "support/catch.hpp"
 #include "support/counted.hpp"
 #include "support/misuse.hpp"
+#include "support/seeded.hpp"
 #include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
@@ -153,6 +154,30 @@ TEST_CASE("a stopped receive of a oneshot takes nothing, and one that has the me
     third.stop();
     CHECK(weft_test::ending_of(third) == ending::stopped);
   });
+}
+
+TEST_CASE("a stop and a send that come together: the message has been received, or is still there") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("oneshot_test: stop and send");
+  weft_test::seeded random;
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  for (int i = 0; i < 300; ++i) {
+    oneshot<int> o;
+    auto receiving = pool.spawn(o.receive());
+    auto sending = pool.spawn([&o, i] { return o.send(i); });
+    for (auto spin = random.below(300); spin != 0; --spin) weft::detail::relax();
+    receiving.stop();
+    CHECK(sending.get());
+    std::optional<int> got;
+    try {
+      got = receiving.get();
+    } catch (weft::stopped const&) {
+      got = o.try_receive();
+    }
+    CHECK(got == i);
+    CHECK_FALSE(o.try_receive());
+  }
 }
 
 TEST_CASE("a oneshot is one of several things that a select waits for") {

@@ -1,14 +1,17 @@
 #include "support/balance.hpp"
 #include "support/catch.hpp"
 #include "support/misuse.hpp"
+#include "support/seeded.hpp"
 #include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 #include "unit/sync/waiting.hpp"
 
+#include <weft/cancel/stop_token.hpp>
 #include <weft/channel/watch.hpp>
 #include <weft/combine/select.hpp>
 #include <weft/coro/task.hpp>
+#include <weft/coro/this_task.hpp>
 #include <weft/future/spawn.hpp>
 #include <weft/sched/pool.hpp>
 
@@ -165,6 +168,40 @@ TEST_CASE("a stopped receive does not lose the change") {
     auto const v = co_await s.receive();
     CHECK(v == 3);
   });
+}
+
+TEST_CASE("whatever receives are stopped, the last value is received in the end") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("watch_test: stops");
+  weft_test::seeded random;
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  constexpr int count = 200;
+  watch<int> w(0);
+  auto s = w.subscribe();
+  auto setting = pool.spawn([&w]() -> task<> {
+    for (int i = 1; i <= count; ++i) {
+      w.set(i);
+      co_await weft::this_task::yield();
+    }
+    w.close();
+  });
+  int last = 0, wrong = 0;
+  for (bool open = true; open;) {
+    auto receiving = pool.spawn(s.receive());
+    for (auto spin = random.below(200); spin != 0; --spin) weft::detail::relax();
+    receiving.stop();
+    try {
+      auto const v = receiving.get();
+      open = v.has_value();
+      wrong += open && *v <= last;
+      last = v.value_or(last);
+    } catch (weft::stopped const&) {
+    }
+  }
+  setting.get();
+  CHECK(wrong == 0);
+  CHECK(last == count);
 }
 
 TEST_CASE("a watch is one of several things that a select waits for") {

@@ -328,3 +328,21 @@ TEST_CASE("sets and stops at random: each set lets one through or is kept") {
     CHECK((through + kept > 0) == (sets > 0));
   }
 }
+
+TEST_CASE("a set and a stop that come together: the set has let the wait through, or is kept for the next") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("event_test: set and stop");
+  weft_test::seeded random;
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  auto_event e;
+  for (int i = 0; i < 300; ++i) {
+    auto waiting = pool.spawn(e.wait());
+    auto setting = pool.spawn([&e] { e.set(); });
+    for (auto spin = random.below(300); spin != 0; --spin) weft::detail::relax();
+    waiting.stop();
+    setting.get();
+    bool const through = weft_test::ending_of(waiting) == ending::value;
+    CHECK(e.try_wait() != through);
+  }
+}
