@@ -21,9 +21,9 @@ hear() {
   [ "$got" = "$2" ] || fail "'$got' instead of '$2'"
 }
 
-timeout --foreground 100 "$chat" >"$work/where" 2>"$work/complaints" &
+timeout --foreground 280 "$chat" >"$work/where" 2>"$work/complaints" &
 server=$!
-for _ in {1..500}; do
+for _ in {1..3000}; do
   [ -s "$work/where" ] && break
   sleep 0.02
 done

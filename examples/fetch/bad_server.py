@@ -56,7 +56,7 @@ def answer(name, send):
         send(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
     elif name == "silent":
         send(whole[:1000])
-        time.sleep(3)
+        time.sleep(60)
     elif name == "no-http":
         send(b"220 smtp.example.org\r\n\r\n")
     elif name == "no-status":
@@ -102,5 +102,5 @@ class Server(socketserver.ThreadingTCPServer):
 
 with Server(("127.0.0.1", 0), Client) as server:
     print(server.server_address[1], flush=True)
-    threading.Timer(90, lambda: os._exit(1)).start()
+    threading.Timer(270, lambda: os._exit(1)).start()
     server.serve_forever()

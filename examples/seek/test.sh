@@ -170,10 +170,12 @@ status 130 timeout --preserve-status -k 10 -s INT 0.5 "$seek" needle pipe
 many=$(yes . | head -3000)
 # shellcheck disable=SC2086
 status 130 timeout --preserve-status -k 10 -s INT 0.5 "$seek" -c e $many
+mkfifo "$work/end"
 {
   status 130 timeout --preserve-status -k 10 -s INT 0.5 sh -c 'exec "$0" e >&3' "$seek"
   echo $failed >"$work/failed"
-} 3>&1 | sleep 2
+  echo >"$work/end"
+} 3>&1 | { exec 4<&0; read -r _ <"$work/end"; }
 [ "$(cat "$work/failed")" = 0 ] || failed=1
 
 status 2 sh -c '"$0" needle numbers >/dev/full' "$seek"

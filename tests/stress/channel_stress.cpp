@@ -78,7 +78,7 @@ TEST_CASE("stress: senders and receivers of one channel, of which some are stopp
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
   long wrong = 0, stopped = 0, sent = 0;
-  for (int b = 0; b < batches; ++b) {
+  for (int b = 0; b < batches || stopped == 0 || sent == 0; ++b) {
     std::array<std::size_t, 4> const capacities{0, 1, 8, weft::unbounded};
     channel<int> c{capacities[random() % 4]};
     books kept;
@@ -111,8 +111,6 @@ TEST_CASE("stress: senders and receivers of one channel, of which some are stopp
     sent += kept.sent;
   }
   CHECK(wrong == 0);
-  CHECK(stopped != 0);
-  CHECK(sent != 0);
 }
 
 TEST_CASE("stress: selects that send and receive over three channels, some of them stopped") {
@@ -123,7 +121,7 @@ TEST_CASE("stress: selects that send and receive over three channels, some of th
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
   long wrong = 0, stopped = 0, sent = 0;
-  for (int b = 0; b < batches; ++b) {
+  for (int b = 0; b < batches || sent == 0; ++b) {
     channel<int> x, y{1}, z{random() % 3};
     books kept;
     auto one = [&](std::size_t me) -> task<> {
@@ -156,7 +154,6 @@ TEST_CASE("stress: selects that send and receive over three channels, some of th
     sent += kept.sent;
   }
   CHECK(wrong == 0);
-  CHECK(sent != 0);
   static_cast<void>(stopped);  // a task that is stopped late has come to its end: how many is up to the machine
 }
 

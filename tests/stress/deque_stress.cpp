@@ -127,6 +127,12 @@ TEST_CASE("an owner in its run loop and its thieves get each item once") {
     d.publish();
     if (!pop()) std::this_thread::yield();
   }
+  // One is left to the thieves, in case that they have not had a turn so far.
+  item last;
+  last.payload = 1;
+  CHECK(d.push(&last));
+  d.publish();
+  while (!last.done) std::this_thread::yield();
   CHECK(others.loot() != 0);
   others.end();
   d.settle(d.bottom());
@@ -175,6 +181,12 @@ TEST_CASE("an owner that forks and joins gets back each item that was not stolen
     if (d.mark() != d.bottom()) ++wrong;
     std::this_thread::yield();
   }
+  // One is left to the thieves, in case that they have not had a turn so far.
+  item last;
+  last.payload = 1;
+  CHECK(d.push(&last));
+  d.publish();
+  while (!last.done) std::this_thread::yield();
   CHECK(others.loot() != 0);
   others.end();
   CHECK(each_taken_once(items, used));

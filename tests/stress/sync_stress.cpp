@@ -86,7 +86,7 @@ TEST_CASE("stress: permits released while those who wait are stopped") {
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
   std::size_t values = 0, stopped = 0, wrong = 0;
-  for (int b = 0; b < batches; ++b) {
+  for (int b = 0; b < batches || values == 0 || stopped == 0; ++b) {
     weft::semaphore s(0);
     std::atomic<std::size_t> had{0};
     std::size_t const permits = random() % (2 * batch);
@@ -109,8 +109,6 @@ TEST_CASE("stress: permits released while those who wait are stopped") {
     stopped += t.stopped;
   }
   CHECK(wrong == 0);
-  CHECK(values != 0);
-  CHECK(stopped != 0);
 }
 
 TEST_CASE("stress: a mutex handed over while those who wait are stopped") {
@@ -121,7 +119,7 @@ TEST_CASE("stress: a mutex handed over while those who wait are stopped") {
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
   std::size_t stopped = 0, wrong = 0;
-  for (int b = 0; b < batches; ++b) {
+  for (int b = 0; b < batches || stopped == 0; ++b) {
     weft::mutex m;
     std::size_t had = 0, inside = 0;  // guarded by m
     auto one = [&](std::size_t i) -> task<> {
@@ -137,7 +135,6 @@ TEST_CASE("stress: a mutex handed over while those who wait are stopped") {
     stopped += t.stopped;
   }
   CHECK(wrong == 0);
-  CHECK(stopped != 0);
 }
 
 TEST_CASE("stress: a shared_mutex handed over while readers and writers are stopped") {
@@ -149,7 +146,7 @@ TEST_CASE("stress: a shared_mutex handed over while readers and writers are stop
   weft::pool pool{{.workers = workers}};
   std::atomic<std::size_t> wrong{0};
   std::size_t stopped = 0;
-  for (int b = 0; b < batches; ++b) {
+  for (int b = 0; b < batches || stopped == 0; ++b) {
     weft::shared_mutex m;
     std::atomic<int> readers{0}, writers{0};
     std::atomic<std::size_t> had{0};
@@ -175,7 +172,6 @@ TEST_CASE("stress: a shared_mutex handed over while readers and writers are stop
     stopped += t.stopped;
   }
   CHECK(wrong == 0);
-  CHECK(stopped != 0);
 }
 
 TEST_CASE("stress: notifications and stops") {
@@ -186,7 +182,7 @@ TEST_CASE("stress: notifications and stops") {
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
   std::size_t wrong = 0, stopped = 0;
-  for (int b = 0; b < batches; ++b) {
+  for (int b = 0; b < batches || stopped == 0; ++b) {
     weft::mutex m;
     weft::condition_variable cv;
     std::size_t tokens = 0, had = 0;  // guarded by m
@@ -220,7 +216,6 @@ TEST_CASE("stress: notifications and stops") {
     stopped += t.stopped;
   }
   CHECK(wrong == 0);
-  CHECK(stopped != 0);
 }
 
 TEST_CASE("stress: events, groups and barriers against stops") {
@@ -231,7 +226,7 @@ TEST_CASE("stress: events, groups and barriers against stops") {
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
   std::size_t wrong = 0, stopped = 0;
-  for (int b = 0; b < batches; ++b) {
+  for (int b = 0; b < batches || stopped == 0; ++b) {
     weft::event door;
     weft::auto_event turnstile;
     weft::wait_group group(3);
@@ -262,7 +257,6 @@ TEST_CASE("stress: events, groups and barriers against stops") {
     stopped += t.stopped;
   }
   CHECK(wrong == 0);
-  CHECK(stopped != 0);
 }
 
 TEST_CASE("stress: selects over permits, a turnstile, sleeps and futures against givers and stops") {
@@ -273,7 +267,7 @@ TEST_CASE("stress: selects over permits, a turnstile, sleeps and futures against
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
   std::size_t wrong = 0, stopped = 0;
-  for (int b = 0; b < batches; ++b) {
+  for (int b = 0; b < batches || stopped == 0; ++b) {
     weft::semaphore left(0), right(0);
     weft::mutex m;
     std::array<weft::promise<int>, batch> promises;
@@ -313,7 +307,6 @@ TEST_CASE("stress: selects over permits, a turnstile, sleeps and futures against
     stopped += t.stopped;
   }
   CHECK(wrong == 0);
-  CHECK(stopped != 0);
 }
 
 TEST_CASE("stress: selects meet selects in two places, and some are stopped") {
@@ -324,7 +317,7 @@ TEST_CASE("stress: selects meet selects in two places, and some are stopped") {
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
   std::size_t wrong = 0, meetings = 0, stopped = 0;
-  for (int b = 0; b < batches; ++b) {
+  for (int b = 0; b < batches || meetings == 0 || stopped == 0; ++b) {
     weft_test::meeting left, right;
     std::array<std::atomic<std::size_t>, batch> met{};
     auto one = [&](std::size_t i) -> task<> {
@@ -349,6 +342,4 @@ TEST_CASE("stress: selects meet selects in two places, and some are stopped") {
     stopped += t.stopped;
   }
   CHECK(wrong == 0);
-  CHECK(meetings != 0);
-  CHECK(stopped != 0);
 }

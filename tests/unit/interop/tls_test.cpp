@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
+#include "unit/io/sockets.hpp"
 
 #include <weft/combine/timeout.hpp>
 #include <weft/combine/when_all.hpp>
@@ -13,6 +14,7 @@
 #include <weft/io/serve.hpp>
 #include <weft/io/tcp.hpp>
 #include <weft/sched/pool.hpp>
+#include <weft/sync/event.hpp>
 #include <weft/time/sleep.hpp>
 
 #include <stdlib.h>
@@ -278,10 +280,11 @@ TEST_CASE("a handshake and a read that wait are stopped, and a peer that does no
     CHECK(refused);
 
     // The wait for more is stopped, and the stream goes on.
+    weft::event waited;
     auto answer = [&]() -> task<> {
       auto accepted = co_await listener.accept();
       auto s = co_await tls_stream::accept(server, std::move(accepted));
-      co_await weft::sleep_for(60ms);
+      co_await waited.wait();
       co_await s.write("late");
       co_await s.shutdown_write();
     };
@@ -296,6 +299,7 @@ TEST_CASE("a handshake and a read that wait are stopped, and a peer that does no
         stopped = true;
       }
       CHECK(stopped);
+      waited.set();
       auto text = co_await read_all(s);
       co_return text;
     };
@@ -338,28 +342,26 @@ TEST_CASE("openssl s_client talks to our server and verifies it, by TLS 1.2 and 
 TEST_CASE("our client talks to openssl s_server") {
   weft_test::watchdog const guard("tls_test: s_server");
   auto const client = made().client();
-  // A port that was free a moment ago.
-  auto const port = listen().local().port();
+  // A port that was free a moment ago, at an address that nobody else takes.
+  auto const at = tcp_listener::bind(weft_test::own_address()).local();
   std::string line;
   weft::run([&]() -> task<> {
-    auto const command =
-        "timeout 20 openssl s_server -quiet -rev -naccept 1 -accept 127.0.0.1:" + std::to_string(port) + " -cert " +
-        made().certificate("here") + " -key " + made().key("here") + " 2>/dev/null";
+    auto const command = "timeout 100 openssl s_server -quiet -rev -naccept 1 -accept " + at.to_string() + " -cert " +
+                         made().certificate("here") + " -key " + made().key("here") + " 2>/dev/null";
     auto talk = [&]() -> task<std::string> {
-      for (int tries = 0;; ++tries) {
-        bool refused = false;
+      for (;;) {
         try {
-          auto s = co_await tls_stream::connect(client, "127.0.0.1", port);
+          auto stream = co_await tcp_stream::connect(at);
+          auto s = co_await tls_stream::connect(client, std::move(stream), "127.0.0.1");
           co_await s.write("drawer\n");
           weft::buffered_reader<tls_stream> reader(s);
           auto const answer = co_await reader.read_line();
           co_await s.shutdown_write();
           s.close();
           co_return answer.value_or("nothing");
-        } catch (std::system_error const&) {
-          refused = true;
+        } catch (std::system_error const& e) {
+          if (e.code() != std::errc::connection_refused) throw;  // otherwise it is about to listen
         }
-        if (refused && tries == 200) co_return std::string("no server");
         co_await weft::sleep_for(20ms);
       }
     };

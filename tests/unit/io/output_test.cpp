@@ -140,7 +140,10 @@ TEST_CASE("output of a program that cannot be started throws its error") {
 
 TEST_CASE("output waits for whoever has the pipe open still") {
   weft_test::watchdog const guard("output_test: grandchild");
-  auto const seen = weft_test::run(output(shell("(sleep 0.05; echo late) & echo first")));
+  // The other end of the named pipe closes when the shell has ended: that is what the one it leaves behind waits for.
+  auto const script =
+      "d=$(mktemp -d); mkfifo $d/end; (read x <$d/end; rm -r $d; echo late) & exec 4>$d/end; echo first";
+  auto const seen = weft_test::run(output(shell(script)));
   CHECK(seen.out == "first\nlate\n");
 }
 
@@ -207,13 +210,13 @@ TEST_CASE("a stop ends a group with all that was started in it") {
   int ends[2];
   REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
   // The grandchild holds the pipe open as long as it lives.
-  auto const both = shell("sleep 100 & wait").pass(ends[1]);
+  auto const both = shell("sleep 100 & echo >&3; wait").pass(ends[1]);
   auto running = pool.spawn(output(both, {.group = weft::process_group::own}));
-  std::this_thread::sleep_for(20ms);
+  char byte;
+  CHECK(::read(ends[0], &byte, 1) == 1);  // it is there
   ::close(ends[1]);
   running.stop();
   CHECK_THROWS_AS(running.get(), weft::stopped);
-  char byte;
   CHECK(::read(ends[0], &byte, 1) == 0);
   ::close(ends[0]);
 }

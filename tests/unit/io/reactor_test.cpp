@@ -154,11 +154,10 @@ TEST_CASE(
       if (index != weft::detail::idle_set::somebody_seated) claimed.push_back(index);
     }
     both.peer.send("x");
-    CHECK(reading.wait_for(10s));
+    CHECK(reading.get() == 1);
     // Now it goes on.
     home.installed_events()->interrupt();
     for (int const index : claimed) home.worker_at(static_cast<unsigned>(index)).sleep.unpark();
-    CHECK(reading.get() == 1);
     pool.run([] {});
   }
 }
@@ -186,9 +185,7 @@ TEST_CASE("a deadline is kept while workers wait in the driver") {
     auto const d = std::chrono::microseconds(random.below(1500));
     auto const begin = weft::clock::now();
     pool.run([d]() -> task<> { co_await weft::sleep_for(d); });
-    auto const took = weft::clock::now() - begin;
-    CHECK(took >= d);
-    CHECK(took < d + 20s);
+    CHECK(weft::clock::now() - begin >= d);
   }
   done = true;
   playing.get();
@@ -206,19 +203,23 @@ TEST_CASE("a stop and an event that come together lose neither the byte nor the 
   auto both = pool.run(half_plain::connect());
   int const rounds = slow ? 2'000 : 20'000;
   // A byte each round, read either by the round's task or, if that was stopped first, by the next.
+  constexpr int no_more = 1 << 30;
   std::atomic<int> turn{-1};
   std::uint64_t const seed = random();
   std::thread writes([&] {
     std::mt19937_64 r(seed);
-    for (int i = 0; i < rounds; ++i) {
+    for (int i = 0;; ++i) {
       while (turn.load(std::memory_order_acquire) < i) weft::detail::relax();
+      if (turn == no_more) return;
       for (auto spin = r() % 300; spin > 0; --spin) weft::detail::relax();
       both.peer.send("x");
     }
   });
   int received = 0, stops = 0;
   std::mt19937_64 r(random());
-  for (int i = 0; i < rounds; ++i) {
+  int sent = 0;
+  for (; sent < rounds || stops == 0; ++sent) {
+    int const i = sent;
     auto f = pool.spawn([&]() -> task<std::size_t> {
       std::array<std::byte, 16> buffer;
       auto const n = co_await both.stream.read(buffer);
@@ -234,8 +235,7 @@ TEST_CASE("a stop and an event that come together lose neither the byte nor the 
       ++stops;
     }
   }
-  writes.join();
-  while (received < rounds) {
+  while (received < sent) {
     auto const n = pool.run([&]() -> task<std::size_t> {
       std::array<std::byte, 1000> buffer;
       auto const count = co_await both.stream.read(buffer);
@@ -243,8 +243,9 @@ TEST_CASE("a stop and an event that come together lose neither the byte nor the 
     });
     received += static_cast<int>(n);
   }
-  CHECK(received == rounds);
-  CHECK(stops > 0);
+  CHECK(received == sent);
+  turn = no_more;
+  writes.join();
 }
 
 TEST_CASE("a close and an event that come together lose no task, and the number can be used again") {
@@ -254,12 +255,13 @@ TEST_CASE("a close and an event that come together lose no task, and the number 
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
   int const rounds = slow ? 300 : 3'000;
-  std::atomic<int> ends{0}, closes{0}, wrong{0};
+  std::atomic<int> lived{0}, ends{0}, closes{0}, wrong{0};
   // Connections are made and closed all the time, so that numbers and records are used again at once. Each peer sends what only its own
   // connection may read.
   auto lives = [&](std::uint64_t seed) -> task<> {
     std::mt19937_64 r(seed);
-    for (int i = 0; i < rounds; ++i) {
+    for (int i = 0; i < rounds || closes == 0; ++i) {
+      ++lived;
       auto pair = co_await stream_pair::connect();
       auto const own = static_cast<char>('a' + r() % 26);
       auto const delay = r() % 3;
@@ -292,8 +294,7 @@ TEST_CASE("a close and an event that come together lose no task, and the number 
   };
   pool.run([&]() -> task<> { co_await weft::when_all(lives(random()), lives(random()), lives(random())); });
   CHECK(wrong == 0);
-  CHECK(ends + closes == 3 * rounds);
-  CHECK(closes > 0);
+  CHECK(ends + closes == lived);
 }
 
 TEST_CASE("closing from another thread while both directions are in use leaves nothing behind") {
@@ -335,34 +336,28 @@ TEST_CASE("closing from another thread while both directions are in use leaves n
   CHECK(ended <= 2 * rounds);
 }
 
-TEST_CASE("ping-pong goes on while every worker computes in a parallel loop") {
+TEST_CASE("ping-pong goes on while every worker computes in a parallel loop, to the end of which it could not wait") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
   weft_test::watchdog const guard("reactor_test: parallel loop", 60s);
   weft::pool pool{{.workers = workers}};
   auto pair = pool.run(stream_pair::connect());
   auto serving = pool.spawn([&]() -> task<> { co_await echo(pair.server); });
-  std::atomic<bool> done{false};
   auto computing = pool.spawn([&] {
-    while (!done)
-      weft::parallel_for(0, 100'000, [](int) {
-        for (int spin = 0; spin < 20; ++spin) weft::detail::relax();
-      });
+    weft::parallel_for(std::int64_t{0}, std::int64_t{1} << 50, [](std::int64_t) {
+      for (int spin = 0; spin < 20; ++spin) weft::detail::relax();
+    });
   });
   std::this_thread::sleep_for(20ms);
-  auto const begin = weft::clock::now();
-  int const rounds = 50;
   pool.run([&]() -> task<> {
     std::array<std::byte, 8> message{};
-    for (int i = 0; i < rounds; ++i) {
+    for (int i = 0; i < 50; ++i) {
       co_await pair.client.write(message);
       static_cast<void>(co_await pair.client.read_exactly(message));
     }
   });
-  auto const took = weft::clock::now() - begin;
-  INFO(std::chrono::duration_cast<std::chrono::microseconds>(took).count() << " us for " << rounds << " rounds");
-  CHECK(took < (slow ? 20s : 5s));
-  done = true;
-  computing.get();
+  CHECK_FALSE(computing.ready());
+  computing.stop();
+  CHECK_THROWS_AS(computing.get(), weft::stopped);
   pair.client.close();
   serving.get();
 }
@@ -384,7 +379,7 @@ TEST_CASE("ping-pong goes on while every worker is stuck in plain code") {
         if (asleep) std::this_thread::sleep_for(20ms);
     }));
   while (stuck < loops.size()) std::this_thread::yield();
-  auto const begin = weft::clock::now();
+  // Before any of them ends.
   pool.run([&]() -> task<> {
     std::array<std::byte, 8> message{};
     for (int i = 0; i < 10; ++i) {
@@ -392,8 +387,6 @@ TEST_CASE("ping-pong goes on while every worker is stuck in plain code") {
       static_cast<void>(co_await pair.client.read_exactly(message));
     }
   });
-  auto const took = weft::clock::now() - begin;
-  CHECK(took < (slow ? 20s : 5s));
   done = true;
   for (auto& l : loops) l.get();
   pair.client.close();

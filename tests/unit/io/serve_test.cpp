@@ -16,6 +16,8 @@
 #include <weft/sched/pool.hpp>
 #include <weft/time/sleep.hpp>
 
+#include <unistd.h>
+
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -236,14 +238,15 @@ TEST_CASE("a server that runs out of descriptors waits and goes on") {
 TEST_CASE("a server of unix sockets is the same") {
   weft_test::watchdog const guard("serve_test: unix");
   weft::pool pool{{.workers = 2}};
-  auto listener = weft::unix_listener::bind(endpoint::unix_path("@weft-serve-test"));
+  auto const at = endpoint::unix_path("@weft-serve-test-" + std::to_string(::getpid()));
+  auto listener = weft::unix_listener::bind(at);
   auto server = pool.spawn([&]() -> task<> {
     co_await weft::serve(listener, [](weft::unix_stream s) -> task<> {
       auto const copied = co_await weft::copy(s, s);
       if (copied != 5) throw std::logic_error("5");
     });
   });
-  auto const client = plain_socket::connect(endpoint::unix_path("@weft-serve-test"));
+  auto const client = plain_socket::connect(at);
   client.send("hello");
   client.shutdown_write();
   CHECK(client.receive_all() == "hello");

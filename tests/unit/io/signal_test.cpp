@@ -274,11 +274,11 @@ TEST_CASE("a signal that comes a thousand times is taken at least once after the
   weft::pool pool{{.workers = 2}};
   signals each(SIGUSR1);
   for (int i = 0; i < 1000; ++i) send(SIGUSR1);
-  int taken = 0;
+  pool.run(each.next());  // however long that takes
+  int taken = 1;
   try {
     for (; taken < 1001; ++taken) pool.run(weft::timeout(20ms, each.next()));
   } catch (weft::timed_out const&) {
-    CHECK(taken >= 1);
   }
   CHECK(taken <= 1000);
 }

@@ -45,6 +45,14 @@ class plain_socket {
     send_at_once();
   }
 
+  /// Has an address, and does not listen: whoever connects there is refused, and nobody else has it as long as this lives.
+  static plain_socket bound(weft::endpoint const& at) {
+    plain_socket s = unconnected(at);
+    ::sockaddr_storage address;
+    auto const length = at.to(address);
+    checked(::bind(s.fd_, reinterpret_cast<::sockaddr*>(&address), length));
+    return s;
+  }
   static plain_socket listen(int backlog = 16) {
     plain_socket s(checked(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)));
     ::sockaddr_storage address;
@@ -151,6 +159,14 @@ struct stream_pair {
 
 inline std::string text_of(std::span<std::byte const> bytes) {
   return std::string(reinterpret_cast<char const*>(bytes.data()), bytes.size());
+}
+
+/// An address of the loopback network that no other process takes: its ports are this one's alone, also those that were closed again.
+inline weft::endpoint own_address(std::uint16_t port = 0) {
+  auto const id = static_cast<std::uint32_t>(::getpid());
+  auto const part = [&](int shift) { return std::to_string(id >> shift & 255); };
+  return weft::endpoint::parse("127." + std::to_string(64 + (id >> 16 & 63)) + "." + part(8) + "." + part(0) + ":" +
+                               std::to_string(port));
 }
 
 /// What comes until the other side ends.

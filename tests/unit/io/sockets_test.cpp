@@ -45,6 +45,7 @@ using namespace std::chrono_literals;
 using Catch::Matchers::ContainsSubstring;
 using weft::endpoint;
 using weft::task;
+using weft_test::plain_socket;
 using weft_test::read_all;
 using weft_test::read_some;
 
@@ -335,17 +336,27 @@ TEST_CASE("names and numbers are resolved, and what is no name is an error that 
 TEST_CASE("connect by name tries one address after the other") {
   weft_test::watchdog const guard("sockets_test: connect by name", 60s);
   weft::pool pool{{.workers = 2}};
-  // localhost may be ::1 first, where nobody listens.
-  auto listener = weft::tcp_listener::bind(endpoint::loopback());
+  // localhost may be ::1 first. The port is taken there as well, so that nobody listens, and tried anew where it is not free here.
+  auto const with_both = [](auto here) {
+    for (;;) {
+      auto there = plain_socket::bound(endpoint::parse("[::1]:0"));
+      try {
+        return std::pair(std::move(there), here(endpoint::loopback(there.local().port())));
+      } catch (std::system_error const& e) {
+        if (e.code() != std::errc::address_in_use) throw;
+      }
+    }
+  };
+  auto const one = with_both([](endpoint const& at) { return weft::tcp_listener::bind(at); });
   auto const peer = pool.run([&]() -> task<endpoint> {
-    auto const s = co_await weft::tcp_stream::connect("localhost", listener.local().port());
+    auto const s = co_await weft::tcp_stream::connect("localhost", one.second.local().port());
     co_return s.peer();
   });
-  CHECK(peer == listener.local());
-  auto const port = listener.local().port();
-  listener.close();
-  auto const refused =
-      error_of(pool, [&]() -> task<> { static_cast<void>(co_await weft::tcp_stream::connect("localhost", port)); });
+  CHECK(peer == one.second.local());
+  auto const none = with_both([](endpoint const& at) { return plain_socket::bound(at); });
+  auto const refused = error_of(pool, [&]() -> task<> {
+    static_cast<void>(co_await weft::tcp_stream::connect("localhost", none.second.local().port()));
+  });
   REQUIRE(refused);
   CHECK(refused->code() == std::errc::connection_refused);
 }

@@ -137,13 +137,11 @@ TEST_CASE("a failure in a part that was taken stops the part that was kept") {
   weft_test::watchdog const guard("for_each_test: failure in a part that was taken");
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
-  auto const late = weft::clock::now() + 25s;
   constexpr auto middle = std::numeric_limits<std::int64_t>::max() / 2;
-  auto const loop = [late] {
+  auto const loop = [] {
     parallel_for(std::int64_t{0}, std::numeric_limits<std::int64_t>::max(),
-                 [late](std::int64_t i) {
+                 [](std::int64_t i) {
                    if (i >= middle) throw std::runtime_error("far away");
-                   if (weft::clock::now() > late) throw std::runtime_error("nobody said stop");
                  },
                  {.grain = 1});
   };
@@ -413,10 +411,10 @@ TEST_CASE("a timeout ends a loop, also where no worker is free to look at the cl
   weft_test::watchdog const guard("for_each_test: timeout", std::chrono::seconds(60));
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
-  auto const late = weft::clock::now() + 25s;
-  auto loop = [late] {
-    parallel_for(std::int64_t{0}, std::numeric_limits<std::int64_t>::max(), [late](std::int64_t) {
-      if (weft::clock::now() > late) throw std::runtime_error("nobody looked at the clock");
+  // Somebody has to look at the clock, for it ends no other way.
+  auto loop = [] {
+    parallel_for(std::int64_t{0}, std::numeric_limits<std::int64_t>::max(), [](std::int64_t i) {
+      asm volatile("" : : "r"(i));
     });
   };
   CHECK_THROWS_AS(pool.run(weft::timeout(2ms, loop)), weft::timed_out);

@@ -385,7 +385,6 @@ TEST_CASE("many plain threads fork at once, more than there are places for them 
 
 TEST_CASE("while a worker is blocked a spare takes what another one forks") {
   weft_test::watchdog const guard("fork_join_test: spare for a fork", std::chrono::seconds(60));
-  int missed = 0;
   for (int round = 0; round < 6; ++round) {
     weft::pool pool{{.workers = 2}};
     weft::promise<> let_go;
@@ -403,15 +402,11 @@ TEST_CASE("while a worker is blocked a spare takes what another one forks") {
       std::atomic<bool> taken{false};
       weft::fork_join(
           [&] {
-            auto const patience = weft::clock::now() + std::chrono::seconds(20);
-            while (!taken && weft::clock::now() < patience) std::this_thread::yield();
-            missed += !taken;
+            while (!taken) std::this_thread::yield();
           },
           [&] { taken = true; });
     });
     let_go.set_value();
     blocked.get();
-    if (missed != 0) break;
   }
-  CHECK(missed == 0);
 }

@@ -36,7 +36,7 @@ class root_job : public weft::detail::ready_job {
 /// Waits until every worker of an unused pool sleeps and is counted as sleeping; false where that does not come about.
 inline bool falls_asleep(weft::pool& p) {
   auto& idle = weft::scheduler_of(p).idle;
-  for (int tries = 0; tries != 20'000; ++tries) {
+  for (int tries = 0; tries != 60'000; ++tries) {
     if (idle.searching() == 0 && idle.sleeping() >= p.size()) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
