@@ -4,7 +4,7 @@
 function(weft_add_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" TIMEOUT LABELS)
   if(NOT arg_TIMEOUT)
-    set(arg_TIMEOUT 150)
+    set(arg_TIMEOUT 300)
   endif()
   # A source without a test case fails; Catch 3 does so by itself.
   set(none_fails)

@@ -397,7 +397,7 @@ void run_program(std::uint64_t seed, unsigned workers) {
     auto const ignore = [](std::exception_ptr) noexcept {};
     weft::pool home{{.workers = workers, .on_failure = ignore}}, other{{.workers = 1, .on_failure = ignore}};
     weft_test::watchdog const dog("program " + std::to_string(seed) + " on " + std::to_string(workers) + " workers",
-                                  60s, [&] {
+                                  20s, [&] {
                                     weft_test::print_workers(home);
                                     weft_test::print_workers(other);
                                   });

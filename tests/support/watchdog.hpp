@@ -13,12 +13,13 @@
 
 namespace weft_test {
 
-/// Aborts the program with the given name on standard error if the scope is not left within the limit; report() says more before that.
+/// Aborts the program with the given name on standard error if the scope is not left within the limit: more than enough on a machine of
+/// its own, and four times as much is waited, since that of a test has much else to do. report() says more before that.
 class watchdog {
  public:
-  explicit watchdog(std::string name, std::chrono::seconds limit = std::chrono::seconds(100),
+  explicit watchdog(std::string name, std::chrono::seconds limit = std::chrono::seconds(30),
                     std::function<void()> report = {})
-      : name_(std::move(name)), limit_(limit), report_(std::move(report)), thread_([this] { watch(); }) {}
+      : name_(std::move(name)), limit_(4 * limit), report_(std::move(report)), thread_([this] { watch(); }) {}
 
   watchdog(watchdog const&) = delete;
   watchdog& operator=(watchdog const&) = delete;
