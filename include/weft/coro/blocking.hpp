@@ -1,12 +1,14 @@
-// blocking(f): a call that blocks its thread, made where it does no harm.
+// blocking(f): a call that blocks its thread, made where it does no harm. One that takes a stop_token is told when its task is asked to stop.
 #pragma once
 
 #include <weft/base/result.hpp>
+#include <weft/cancel/stop_token.hpp>
 #include <weft/coro/concepts.hpp>
 #include <weft/coro/suspension.hpp>
 #include <weft/sched/locals.hpp>
 #include <weft/sched/membership.hpp>
 
+#include <concepts>
 #include <functional>
 #include <system_error>
 #include <tuple>
@@ -17,10 +19,18 @@ namespace weft {
 
 namespace detail {
 
+/// Calls f(token, args...), or f(args...) where it takes no token: as std::jthread does.
+template <class F, class... Args>
+decltype(auto) call_with_token(stop_token token, F&& f, Args&&... args) {
+  if constexpr (std::invocable<F, stop_token, Args...>)
+    return std::invoke(std::forward<F>(f), token, std::forward<Args>(args)...);
+  else return std::invoke(std::forward<F>(f), std::forward<Args>(args)...);
+}
+
 template <class F, class... Args>
 class blocking_awaiter : public stoppable_suspension<blocking_awaiter<F, Args...>>, blocking_call {
  public:
-  using result = std::invoke_result_t<F, Args...>;
+  using result = decltype(call_with_token(stop_token(), std::declval<F>(), std::declval<Args>()...));
 
   explicit blocking_awaiter(std::tuple<F, Args...>&& work)
       : blocking_call(&blocking_awaiter::call), work_(std::move(work)) {}
@@ -46,9 +56,12 @@ class blocking_awaiter : public stoppable_suspension<blocking_awaiter<F, Args...
   static void call(blocking_call* c) noexcept {
     auto& me = *static_cast<blocking_awaiter*>(c);
     settle_with(me.slot_, [&me]() -> result {
-      locals_scope const around(me.ambient->locals);
-      return std::apply([](F& f, Args&... args) -> result { return std::invoke(std::move(f), std::move(args)...); },
-                        me.work_);
+      auto const token = make_stop_token(me.ambient->stop);
+      token.throw_if_stopped();  // a thread has become free by the same stop
+      runs_for_task const around(*me.ambient);
+      return std::apply(
+          [token](F& f, Args&... args) -> result { return call_with_token(token, std::move(f), std::move(args)...); },
+          me.work_);
     });
     me.fire();  // Past here *c may be gone.
   }
@@ -70,15 +83,23 @@ class [[nodiscard]] blocking_operation {
 
 }  // namespace detail
 
+/// What blocking takes: f(stop_token, args...) or f(args...).
+template <class F, class... Args>
+concept blocking_callable = callable_with<F, stop_token, Args...> || callable_with<F, Args...>;
+
+// What has begun is never left behind: f may refer to whatever the awaiting task keeps alive. A call of the system is not interrupted
+// either, for that takes a signal, whose disposition is the program's. f ends it by itself: it looks at its token between steps that are
+// short, or has a stop_callback that ends a long one (shuts the socket down, writes to a pipe that poll looks at, notifies a condition).
 /// co_await blocking(f, args...);      f and args are moved in (std::ref to borrow)
+///   calls       f(token, args...) with the task's stop_token where f takes one first, else f(args...); this_task::stop_token() is the same
 ///   completes   when f has returned, on one of the threads that the pool sets aside for this, at most pool_options::max_blocking;
 ///               calls beyond that wait their turn, in order
-///   result      what f returned
-///   on error    throws what f threw; std::system_error where no thread could be started
-///   on stop     a call that has not begun is not made and completes as stopped; one that has begun runs to its end
+///   result      what f returned, also after a stop
+///   on error    throws what f threw, weft::stopped among it; std::system_error where no thread could be started
+///   on stop     a call that has not begun is not made and completes as stopped; one that has begun is told by its token, and waited for
 ///   resumes on  the pool it was awaited on
 template <class F, class... Args>
-  requires callable_with<F, Args...>
+  requires blocking_callable<F, Args...>
 [[nodiscard]] auto blocking(F&& f, Args&&... args) {
   using parts = std::tuple<std::decay_t<F>, std::decay_t<Args>...>;
   return detail::blocking_operation<std::decay_t<F>, std::decay_t<Args>...>(

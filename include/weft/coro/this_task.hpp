@@ -3,8 +3,8 @@
 
 #include <weft/cancel/stop_token.hpp>
 #include <weft/coro/promise.hpp>
+#include <weft/sched/locals.hpp>
 #include <weft/sched/scheduler.hpp>
-#include <weft/sched/worker.hpp>
 
 #include <coroutine>
 
@@ -39,12 +39,9 @@ class yield_awaiter : public native_awaiter, resumption {
 
 namespace this_task {
 
-/// The stop token of the running task, or of the task whose loop chunk or forked call this is; one that never stops where there
-/// is none. Valid as long as the task. Any thread.
-[[nodiscard]] inline stop_token stop_token() noexcept {
-  detail::worker* const self = detail::current_worker();
-  return make_stop_token(self && self->current ? self->current->stop : nullptr);
-}
+/// The stop token of the running task, or of the task whose loop chunk, forked call or blocking call this is; one that never stops where
+/// there is none. Valid as long as the task. Any thread.
+[[nodiscard]] inline stop_token stop_token() noexcept { return make_stop_token(detail::ambient_stop()); }
 
 /// co_await yield();
 ///   completes   when the others that were ready have had their turn

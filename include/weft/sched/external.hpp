@@ -11,8 +11,8 @@ namespace weft::detail {
 class external_membership : pinned {
  public:
   explicit external_membership(scheduler& home) : self_(home.enter_external()), home_(home) {
-    if (!self_ || !this_thread_locals) return;
-    around_ = {.stop = nullptr, .home = &home, .locals = this_thread_locals};
+    if (!self_ || (!this_thread_locals && !this_thread_stop)) return;
+    around_ = {.stop = this_thread_stop, .home = &home, .locals = this_thread_locals};
     self_->current = &around_;
   }
   ~external_membership() {
@@ -23,7 +23,7 @@ class external_membership : pinned {
  private:
   worker* self_;
   scheduler& home_;
-  context around_;  // of what it forks, where task-locals are bound around the call
+  context around_;  // of what it forks, where the thread runs for a task or task-locals are bound around the call
 };
 
 /// Hands `call` to the pool and blocks. Defined in coro/run.hpp.

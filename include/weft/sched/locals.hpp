@@ -1,4 +1,5 @@
-// What task-locals are bound to around the code that runs: a chain that children inherit. coro/local.hpp has the face.
+// What code that runs has from its task: what task-locals are bound to, a chain that children inherit (coro/local.hpp has the face), and who
+// asks it to stop. A worker keeps both in its context; a thread that makes a task's blocking call has them here.
 #pragma once
 
 #include <weft/base/config.hpp>
@@ -53,6 +54,15 @@ class local_binding : pinned {
 /// The chain around code on a thread that is no worker's.
 WEFT_SHARED inline constinit thread_local local_binding* this_thread_locals = nullptr;
 
+/// The stop state of the task for which a thread that is no worker's runs; null: there is none.
+WEFT_SHARED inline constinit thread_local stop_state* this_thread_stop = nullptr;
+
+/// The stop state of the calling code's task; null: there is none. Never inlined: safe on both sides of a suspension point.
+[[nodiscard, gnu::noinline]] inline stop_state* ambient_stop() noexcept {
+  if (worker* const self = current_worker()) return self->current ? self->current->stop : nullptr;
+  return this_thread_stop;
+}
+
 /// The chain around the calling code; null: nothing is bound. Never inlined: safe on both sides of a suspension point.
 [[nodiscard, gnu::noinline]] inline local_binding* ambient_locals() noexcept {
   worker* const self = current_worker();
@@ -91,6 +101,21 @@ class locals_scope : pinned {
   context here_;
   context* outer_ = nullptr;
   local_binding* outer_locals_ = nullptr;
+};
+
+/// The calling thread, which is no worker's, runs for a task: until the end of a plain scope.
+class runs_for_task : pinned {
+ public:
+  explicit runs_for_task(context const& task) noexcept
+      : locals_(std::exchange(this_thread_locals, task.locals)), stop_(std::exchange(this_thread_stop, task.stop)) {}
+  ~runs_for_task() {
+    this_thread_locals = locals_;
+    this_thread_stop = stop_;
+  }
+
+ private:
+  local_binding* const locals_;
+  stop_state* const stop_;
 };
 
 }  // namespace weft::detail

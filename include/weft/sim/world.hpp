@@ -35,6 +35,7 @@ class thread_variables {
     worker* const self = current_worker();
     set_current_worker(std::exchange(self_, self));
     std::swap(this_thread_locals, locals_);
+    std::swap(this_thread_stop, stop_);
     std::swap(errno, error_);
     exceptions_.change_places();
   }
@@ -42,6 +43,7 @@ class thread_variables {
  private:
   worker* self_ = nullptr;
   local_binding* locals_ = nullptr;
+  stop_state* stop_ = nullptr;
   int error_ = 0;
   exception_state exceptions_;
 };

@@ -7,16 +7,22 @@
 #include "support/workers.hpp"
 
 #include <weft/cancel/stop_token.hpp>
+#include <weft/combine/timeout.hpp>
 #include <weft/combine/when_all.hpp>
 #include <weft/coro/blocking.hpp>
 #include <weft/coro/run.hpp>
 #include <weft/coro/task.hpp>
 #include <weft/coro/this_task.hpp>
 #include <weft/future/spawn.hpp>
+#include <weft/parallel/for_each.hpp>
 #include <weft/sched/pool.hpp>
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -240,6 +246,163 @@ TEST_CASE("stops and calls that begin at the same moment leave nothing behind") 
   }
   CHECK(made == values);
   CHECK(stops + values == 200);
+}
+
+TEST_CASE("a call that takes a token sees the stop of its task, and gives what it returns all the same") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("blocking_test: token");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  std::atomic<bool> begun{false};
+  auto until_stopped = [&begun](weft::stop_token token, int value) {
+    begun = true;
+    while (!token.stop_requested()) std::this_thread::yield();
+    return value;
+  };
+  auto f = pool.spawn(blocking(until_stopped, 5));
+  while (!begun) std::this_thread::yield();
+  CHECK_FALSE(f.ready());
+  f.stop();
+  CHECK(f.get() == 5);
+  // It may say that it has been stopped, too.
+  begun = false;
+  auto g = pool.spawn(blocking([&](weft::stop_token token) {
+    static_cast<void>(until_stopped(token, 0));
+    token.throw_if_stopped();
+  }));
+  while (!begun) std::this_thread::yield();
+  g.stop();
+  CHECK_THROWS_AS(g.get(), weft::stopped);
+}
+
+TEST_CASE("a token comes first where the call takes one, and else is no argument") {
+  weft_test::watchdog const guard("blocking_test: with and without token");
+  weft::pool pool{{.workers = 2}};
+  auto with = [](weft::stop_token token, std::unique_ptr<int> p) { return token.stop_possible() ? *p : 0; };
+  auto without = [](std::unique_ptr<int> p) { return -*p; };
+  auto either = [](auto const&... all) { return sizeof...(all); };
+  CHECK(pool.run(blocking(with, std::make_unique<int>(3))) == 3);
+  CHECK(pool.run(blocking(without, std::make_unique<int>(3))) == -3);
+  CHECK(pool.run(blocking(either, 1, 2)) == 3);
+  CHECK(pool.run(blocking([](weft::stop_token token, weft::stop_token own) { return token == own; },
+                          weft::stop_token())) == false);
+  static_assert(!weft::blocking_callable<decltype(with)> && !weft::blocking_callable<decltype(without), int>);
+}
+
+TEST_CASE("a call that waits for something else is told by a callback") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("blocking_test: callback");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  std::atomic<bool> begun{false};
+  // A read that nobody writes for: the system call ends because of what the callback does.
+  auto reads = [&](weft::stop_token token) {
+    weft::stop_callback const ends_it(token, [&] { static_cast<void>(::write(ends[1], "x", 1)); });
+    begun = true;
+    char byte = 0;
+    return ::read(ends[0], &byte, 1) == 1 ? byte : '-';
+  };
+  for (int i = 0; i < 20; ++i) {
+    begun = false;
+    auto f = pool.spawn(blocking(reads));
+    while (!begun) std::this_thread::yield();
+    if (i % 2 == 0) std::this_thread::sleep_for(std::chrono::microseconds(100));
+    f.stop();
+    CHECK(f.get() == 'x');
+  }
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
+TEST_CASE("the code below a blocking call asks this_task, and its loops stop") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("blocking_test: this_task");
+  weft::pool pool{{.workers = workers}};
+  std::atomic<bool> begun{false};
+  auto asks = pool.spawn(blocking([&begun] {
+    begun = true;
+    while (!weft::this_task::stop_token().stop_requested()) std::this_thread::yield();
+  }));
+  while (!begun) std::this_thread::yield();
+  asks.stop();
+  asks.get();
+  begun = false;
+  auto loops = pool.spawn(blocking([&begun] {
+    weft::parallel_for(std::int64_t{0}, std::int64_t{1} << 50, [&begun](std::int64_t) { begun = true; });
+  }));
+  while (!begun) std::this_thread::yield();
+  loops.stop();
+  CHECK_THROWS_AS(loops.get(), weft::stopped);
+  // Whoever has the thread next is not asked.
+  CHECK(pool.run(blocking([] { return weft::this_task::stop_token().stop_requested(); })) == false);
+  CHECK_FALSE(weft::this_task::stop_token().stop_possible());
+}
+
+TEST_CASE("what ends a task ends a call that looks at its token: a timeout, a failure beside it, the pool's end") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("blocking_test: ends of tasks");
+  weft_test::balance const balance;
+  std::atomic<int> begun{0}, ended{0};
+  auto until_stopped = [&](weft::stop_token token) {
+    ++begun;
+    while (!token.stop_requested()) std::this_thread::yield();
+    ++ended;
+    throw weft::stopped();
+  };
+  {
+    weft::pool pool{{.workers = workers, .max_blocking = 2}};
+    CHECK_THROWS_AS(pool.run(weft::timeout(std::chrono::milliseconds(1), blocking(until_stopped))), weft::timed_out);
+    CHECK(begun == ended);
+    begun = ended = 0;
+    auto fails = [&begun]() -> task<> {
+      while (begun != 1) co_await weft::this_task::yield();
+      throw std::runtime_error("beside it");
+    };
+    CHECK_THROWS_WITH(pool.run(weft::when_all(blocking(until_stopped), fails())), "beside it");
+    CHECK(ended == 1);
+    // As many as there are threads for, and more that wait for one.
+    begun = ended = 0;
+    for (int i = 0; i < 5; ++i) static_cast<void>(pool.spawn(blocking(until_stopped)));
+    while (begun != 2) std::this_thread::yield();
+  }
+  CHECK(begun == 2);
+  CHECK(ended == 2);
+}
+
+TEST_CASE("a pool that ends waits for a call that looks at no token") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("blocking_test: deaf at the end");
+  weft_test::balance const balance;
+  std::atomic<bool> begun{false}, ended{false};
+  {
+    weft::pool pool{{.workers = workers}};
+    static_cast<void>(pool.spawn(blocking([&] {
+      begun = true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      ended = true;
+    })));
+    while (!begun) std::this_thread::yield();
+  }
+  CHECK(ended);
+}
+
+TEST_CASE("where all threads are taken a stop makes room for the call that waits") {
+  weft_test::watchdog const guard("blocking_test: room");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = 1, .max_blocking = 1}};
+  std::atomic<bool> begun{false};
+  auto first = pool.spawn(blocking([&begun](weft::stop_token token) {
+    begun = true;
+    while (!token.stop_requested()) std::this_thread::yield();
+    return 1;
+  }));
+  while (!begun) std::this_thread::yield();
+  auto second = pool.spawn(blocking(add, 1, 1));
+  first.stop();
+  CHECK(first.get() == 1);
+  CHECK(second.get() == 2);
 }
 
 TEST_CASE("where no thread can be created, a blocking call throws system_error, and works again later") {
