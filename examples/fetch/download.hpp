@@ -1,35 +1,34 @@
 // download: one address into one file, with as many tries as it takes, or as are allowed.
 #pragma once
 
-#include "connection.hpp"
-#include "reply.hpp"
-#include "url.hpp"
+#include "../web/exchange.hpp"
 
 #include <weft/combine/timeout.hpp>
 #include <weft/coro/task.hpp>
-#include <weft/io/buffer.hpp>
 #include <weft/io/file.hpp>
 #include <weft/time/sleep.hpp>
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <memory>
 #include <optional>
-#include <span>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <utility>
 
 namespace fetch {
+
+using web::bad_reply;
+using web::bad_url;
+using web::refused;
+using web::temporary;
+using web::url;
 
 struct manners {
   int tries = 4;
@@ -73,9 +72,8 @@ class download {
   }
 
  private:
-  static constexpr std::size_t block = 256 * 1024, longest_head = 64 * 1024;
+  static constexpr std::size_t block = 256 * 1024;
   static constexpr int most_redirections = 5;
-  using reader = weft::buffered_reader<connection>;
 
   [[nodiscard]] std::string part() const { return to_ + ".part"; }
 
@@ -123,87 +121,31 @@ class download {
 
   /// Into the file; or where to go instead.
   weft::task<std::optional<url>> get(url const& at) {
-    auto connecting = weft::timeout(how_.patience, connection::to(at));
-    auto server = co_await std::move(connecting);
-    auto const request = "GET " + at.target + " HTTP/1.1\r\nHost: " + at.authority +
-                         "\r\nConnection: close\r\nUser-Agent: weft-fetch\r\n\r\n";
-    auto asking = weft::timeout(how_.patience, server.write(request));
-    co_await std::move(asking);
-    reader from(server, {.size = block, .longest = longest_head});
-    reply answer;
-    do {
-      auto hearing = weft::timeout(how_.patience, from.read_until("\r\n\r\n"));
-      auto const head = co_await std::move(hearing);
-      if (!head) throw temporary("the server has hung up");
-      answer = reply::parse(*head);
-    } while (answer.status < 200);  // there is more to come
-    switch (answer.status) {
-      case 200: break;
-      case 301:
-      case 302:
-      case 303:
-      case 307:
-      case 308:
-        if (!answer.location.empty()) co_return at.resolved(answer.location);
-        [[fallthrough]];
-      default: {
-        auto const what = "status " + std::to_string(answer.status);
-        if (answer.status >= 500 || answer.status == 408 || answer.status == 429) throw temporary(what);
-        throw refused(what);
-      }
+    web::exchange server(at, {.agent = "weft-fetch", .patience = how_.patience, .block = block});
+    auto asking = server.begin();
+    auto const elsewhere = co_await std::move(asking);
+    if (!elsewhere) {
+      auto keeping = keep(server);
+      co_await std::move(keeping);
     }
-    auto keeping = keep(from, answer);
-    co_await std::move(keeping);
-    co_return std::nullopt;
+    co_return elsewhere;
   }
 
-  weft::task<> keep(reader& from, reply const& answer) {
+  weft::task<> keep(web::exchange& server) {
     seen_.got = 0;
-    seen_.all = answer.how == framing::length ? answer.length : 0;
+    seen_.all = server.answer().how == web::framing::length ? server.answer().length : 0;
     auto opening = weft::file::open(part(), weft::file_mode::write);
     weft::file const to = co_await std::move(opening);
-    if (answer.how == framing::chunks) {
-      auto copying = copy_chunks(from, to);
-      co_await std::move(copying);
-    } else {
-      auto copying = copy(from, to, answer.how == framing::length ? std::optional(answer.length) : std::nullopt);
-      co_await std::move(copying);
+    for (;;) {
+      auto hearing = server.next();
+      auto const piece = co_await std::move(hearing);
+      if (piece.empty()) break;
+      auto writing = to.write_at(seen_.got, piece);
+      co_await std::move(writing);
+      seen_.got += piece.size();
     }
     if (std::rename(part().c_str(), to_.c_str()) != 0)
       throw std::system_error(errno, std::system_category(), "rename " + part());
-  }
-
-  weft::task<> copy_chunks(reader& from, weft::file const& to) {
-    for (;;) {
-      auto hearing = weft::timeout(how_.patience, from.read_line());
-      auto const line = co_await std::move(hearing);
-      if (!line) throw temporary("the server has hung up in the middle");
-      auto const size = reply::chunk_size(*line);
-      if (size == 0) co_return;
-      auto copying = copy(from, to, size);
-      co_await std::move(copying);
-      auto ending = weft::timeout(how_.patience, from.read_line());
-      auto const end = co_await std::move(ending);
-      if (!end || !end->empty()) throw bad_reply("a piece that does not end where it said");
-    }
-  }
-
-  /// So many bytes, or all there are.
-  weft::task<> copy(reader& from, weft::file const& to, std::optional<std::uint64_t> size) {
-    auto const buffer = std::make_unique_for_overwrite<std::byte[]>(block);
-    while (!size || *size != 0) {
-      auto const room = size ? static_cast<std::size_t>(std::min<std::uint64_t>(block, *size)) : block;
-      auto reading = weft::timeout(how_.patience, from.read(std::span(buffer.get(), room)));
-      auto const n = co_await std::move(reading);
-      if (n == 0) {
-        if (size) throw temporary("the server has hung up in the middle");
-        break;
-      }
-      auto writing = to.write_at(seen_.got, std::span<std::byte const>(buffer.get(), n));
-      co_await std::move(writing);
-      seen_.got += n;
-      if (size) *size -= n;
-    }
   }
 
   url const from_;

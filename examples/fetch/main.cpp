@@ -3,7 +3,6 @@
 // Each download is a task in a scope that lets so many go on at once; another task draws how far they are. A server that refuses a
 // connection, hangs up, fails or falls silent is asked again, after longer and longer pauses.
 #include "download.hpp"
-#include "url.hpp"
 
 #include <weft/coro/run.hpp>
 #include <weft/coro/task.hpp>

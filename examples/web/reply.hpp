@@ -10,7 +10,7 @@
 #include <string_view>
 #include <system_error>
 
-namespace fetch {
+namespace web {
 
 /// The server speaks something else than HTTP.
 struct bad_reply : std::runtime_error {
@@ -24,6 +24,7 @@ struct reply {
   framing how = framing::until_end;
   std::uint64_t length = 0;  ///< with framing::length
   std::string location;
+  std::string type;  ///< of the content, in small letters, without parameters: "text/html"
 
   /// From all lines before the empty one. Throws bad_reply.
   static reply parse(std::string_view head) {
@@ -51,6 +52,9 @@ struct reply {
         r.how = framing::chunks;
       } else if (same(name, "Location")) {
         r.location = value;
+      } else if (same(name, "Content-Type")) {
+        r.type = value.substr(0, value.find_first_of("; \t"));
+        std::ranges::transform(r.type, r.type.begin(), lower);
       }
     }
     if (r.status < 200 || r.status == 204 || r.status == 304) length = 0;
@@ -84,10 +88,8 @@ struct reply {
     return n;
   }
 
-  static bool same(std::string_view a, std::string_view b) {
-    auto const lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-    return std::ranges::equal(a, b, {}, lower, lower);
-  }
+  static char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+  static bool same(std::string_view a, std::string_view b) { return std::ranges::equal(a, b, {}, lower, lower); }
 };
 
-}  // namespace fetch
+}  // namespace web

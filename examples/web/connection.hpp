@@ -1,4 +1,4 @@
-// connection: to whoever an address names, in the clear or, where fetch is built with OpenSSL, by TLS.
+// connection: to whoever an address names, in the clear or, where the program is built with OpenSSL, by TLS.
 #pragma once
 
 #include "url.hpp"
@@ -6,10 +6,10 @@
 #include <weft/coro/task.hpp>
 #include <weft/io/tcp.hpp>
 
-#ifndef FETCH_HTTPS
-#define FETCH_HTTPS 0
+#ifndef WEB_HTTPS
+#define WEB_HTTPS 0
 #endif
-#if FETCH_HTTPS
+#if WEB_HTTPS
 #include <weft/interop/tls.hpp>
 #endif
 
@@ -20,7 +20,7 @@
 #include <string_view>
 #include <utility>
 
-namespace fetch {
+namespace web {
 
 /// Another try may end better.
 struct temporary : std::runtime_error {
@@ -35,7 +35,7 @@ class connection {
  public:
   /// Throws refused, where the server's certificate is not good; std::system_error.
   static weft::task<connection> to(url const& at) {
-    if (at.how == url::scheme::https && !FETCH_HTTPS) throw refused("fetch is built without OpenSSL: no https");
+    if (at.how == url::scheme::https && !WEB_HTTPS) throw refused("built without OpenSSL: no https");
     auto stream = co_await weft::tcp_stream::connect(at.host, at.port);
     connection c(std::move(stream));
     if (at.how == url::scheme::https) {
@@ -45,7 +45,7 @@ class connection {
     co_return c;
   }
 
-#if FETCH_HTTPS
+#if WEB_HTTPS
   weft::task<std::size_t> read(std::span<std::byte> into) {
     if (!secured_) co_return co_await clear_.read(into);
     std::string failure;
@@ -96,4 +96,4 @@ class connection {
   weft::tcp_stream clear_;
 };
 
-}  // namespace fetch
+}  // namespace web

@@ -1,4 +1,4 @@
-// url: where something is, as far as fetch goes there: http[s]://host[:port][/path][?query].
+// url: where something is, as far as these programs go there: http[s]://host[:port][/path][?query].
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 #include <string_view>
 #include <system_error>
 
-namespace fetch {
+namespace web {
 
 struct bad_url : std::invalid_argument {
   using std::invalid_argument::invalid_argument;
@@ -54,18 +54,46 @@ struct url {
     return u;
   }
 
-  /// Where a Location field leads to from here. Throws bad_url.
+  /// Where a link or a Location field leads to from here, without "." and ".." on the way (RFC 3986, 5.2). Throws bad_url.
   [[nodiscard]] url resolved(std::string_view location) const {
-    if (location.find("://") < location.find_first_of("/?#")) return parse(location);  // a scheme
-    if (location.starts_with("//")) return parse((how == scheme::https ? "https:" : "http:") + std::string(location));
-    auto const base = std::string(begin_of(how)) + authority;
-    if (location.starts_with('/')) return parse(base + std::string(location));
-    auto const path = target.substr(0, target.find('?'));
-    return parse(base + path.substr(0, path.rfind('/') + 1) + std::string(location));
+    auto const whole = [&]() -> std::string {
+      auto const colon = location.find(':');
+      if (colon < location.find_first_of("/?#")) return std::string(location);  // a scheme
+      if (location.starts_with("//")) return (how == scheme::https ? "https:" : "http:") + std::string(location);
+      if (location.starts_with('/')) return origin() + std::string(location);
+      if (location.empty() || location.starts_with('#')) return to_string();
+      auto const path = target.substr(0, target.find('?'));
+      if (location.starts_with('?')) return origin() + path + std::string(location);
+      return origin() + path.substr(0, path.rfind('/') + 1) + std::string(location);
+    };
+    auto u = parse(whole());
+    u.target = without_dots(u.target);
+    return u;
   }
+
+  /// Scheme, host and port: who answers.
+  [[nodiscard]] std::string origin() const { return std::string(begin_of(how)) + authority; }
+  [[nodiscard]] std::string to_string() const { return origin() + target; }
 
   [[nodiscard]] static constexpr std::string_view begin_of(scheme s) noexcept {
     return s == scheme::https ? "https://" : "http://";
+  }
+
+  /// A path and query of which no part is "." or "..", which leads to the same.
+  [[nodiscard]] static std::string without_dots(std::string_view target) {
+    auto const query = std::min(target.find('?'), target.size());
+    auto rest = target.substr(0, query);
+    std::string path;
+    while (!rest.empty()) {
+      auto const end = std::min(rest.find('/', 1), rest.size());
+      auto const part = rest.substr(0, end);
+      bool const last = end == rest.size();
+      if (part == "/..") path.resize(path.rfind('/') == std::string::npos ? 0 : path.rfind('/'));
+      if (part != "/." && part != "/..") path += part;
+      else if (last) path += '/';
+      rest.remove_prefix(end);
+    }
+    return path + std::string(target.substr(query));
   }
 
   /// A name for a file with what is there.
@@ -78,4 +106,4 @@ struct url {
   }
 };
 
-}  // namespace fetch
+}  // namespace web
