@@ -62,7 +62,10 @@ class html {
     }
     if (rest_.starts_with("<!") || rest_.starts_with("<?") || rest_.starts_with("</")) return skip_past(">");
     take(1);
-    if (rest_.empty() || !is_letter(rest_.front())) return;  // a "<" in the text
+    if (rest_.empty() || !is_letter(rest_.front())) {
+      text_ += '<';
+      return;
+    }
     auto const name = take_while([](char c) { return !is_space(c) && c != '>' && c != '/'; });
     bool const links = same(name, "a") || same(name, "area"), is_base = same(name, "base");
     while (auto const a = next_attribute()) {
