@@ -41,7 +41,7 @@ run() {
 # has TIMES WORD: in what it has printed.
 has() { check "not $1 times '$2', after $url: $(cat "$work/out")" grep -q "^ *$1  $2\$" "$work/out"; }
 has_not() { check "'$1' is counted: $(cat "$work/out")" sh -c '! grep -q "  $1\$" "$2"' - "$1" "$work/out"; }
-pages() { check "not $1 pages: $(cat "$work/out")" grep -q "^$1 pages, .* bytes read in .* s" "$work/out"; }
+pages() { check "not $1 pages, after $url: $(tail -n 2 "$work/out"; cat "$work/err")" grep -q "^$1 pages, .* bytes read in .* s" "$work/out"; }
 says() { check "no '$1' in: $(cat "$work/err")" grep -q "$1" "$work/err"; }
 quiet() { check "complaints: $(cat "$work/err")" [ ! -s "$work/err" ]; }
 
@@ -149,9 +149,17 @@ END
 fi
 
 if command -v python3 >/dev/null; then
-  timeout 280 python3 -u -m http.server --bind 127.0.0.1 --directory "$work/site" 0 >"$work/python" 2>/dev/null &
+  # As `python3 -m http.server`, but that lets no more than five connections wait, and the system lets others wait for seconds.
+  timeout 280 python3 -c '
+import functools, http.server, sys
+http.server.ThreadingHTTPServer.request_queue_size = 200
+files = functools.partial(http.server.SimpleHTTPRequestHandler, directory=sys.argv[1])
+with http.server.ThreadingHTTPServer(("127.0.0.1", 0), files) as server:
+    print(server.server_address[1], flush=True)
+    server.serve_forever()
+' "$work/site" >"$work/python" 2>/dev/null &
   servers="$servers $!"
-  look_around "http://127.0.0.1:$(wait_for_word "$work/python" | sed 's/.* port \([0-9]*\) .*/\1/')"
+  look_around "http://127.0.0.1:$(wait_for_word "$work/python")"
 
   timeout 280 python3 "$here/peer.py" >"$work/peer" &
   peer=$!
