@@ -6,6 +6,8 @@
 #include <weft/coro/suspension.hpp>
 #include <weft/coro/task.hpp>
 #include <weft/coro/this_task.hpp>
+#include <weft/sched/scheduler.hpp>
+#include <weft/scope/child.hpp>
 #include <weft/scope/scope.hpp>
 #include <weft/time/sleep.hpp>
 
@@ -97,24 +99,60 @@ class connection_limit : pinned {
          (e.value() == ECONNRESET || e.value() == EPIPE || e.value() == ETIMEDOUT);
 }
 
-template <class Connection, class Handler>
-task<> serve_one(connection_limit& limit, Handler& handler, Connection connection) {
-  scope_exit const leave([&limit] { limit.leave(); });
+/// What becomes of a handler's failure. Nobody waits for a connection alone, and the server goes on.
+inline void end_of_connection(scheduler& home, std::exception_ptr failure) noexcept {
   try {
-    auto operation = std::invoke(handler, std::move(connection));
-    co_await std::move(operation);
+    std::rethrow_exception(failure);
   } catch (stopped const&) {
     // With the server, or because somebody has closed the connection.
   } catch (std::system_error const& e) {
-    if (!peer_has_gone(e.code())) current_worker()->home.report(std::current_exception());
+    if (!peer_has_gone(e.code())) home.report(std::move(failure));
   } catch (...) {
-    // Nobody waits for this connection alone; the server goes on.
-    current_worker()->home.report(std::current_exception());
+    home.report(std::move(failure));
   }
 }
 
+/// The connections of a server, each of which is the frame of its handler and nothing else. Outlives the scope.
+class served : public frames {
+ public:
+  served(connection_limit& limit, scheduler& home) noexcept : frames(&served::one_ended), limit_(limit), home_(home) {}
+
+  /// Throws std::bad_alloc; then nobody leaves the limit.
+  template <class Handler, class Connection>
+  void start(scope& connections, Handler& handler, Connection&& connection) {
+    scope_ = &connections;
+    scope_access::spawn(connections, *this, std::ref(handler), std::move(connection));
+  }
+
+ private:
+  static void one_ended(frames& f, std::exception_ptr failure) noexcept {
+    auto& me = static_cast<served&>(f);
+    if (failure) end_of_connection(me.home_, std::move(failure));
+    me.limit_.leave();
+    scope_access::child_ended(*me.scope_);  // Past here me may be gone.
+  }
+
+  connection_limit& limit_;
+  scheduler& home_;
+  scope* scope_ = nullptr;  // set before the first has begun
+};
+
+/// A connection whose handler does not stand alone: it refers to what it was given, say, or is no task<>.
+template <class Connection, class Handler>
+task<> serve_one(connection_limit& limit, Handler& handler, Connection connection) {
+  scope_exit const leave([&limit] { limit.leave(); });
+  std::exception_ptr failure;
+  try {
+    auto operation = std::invoke(handler, std::move(connection));
+    co_await std::move(operation);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (failure) end_of_connection(current_worker()->home, std::move(failure));
+}
+
 template <class Listener, class Handler>
-task<> accept_all(Listener& listener, Handler& handler, connection_limit& limit, scope& connections) {
+task<> accept_all(Listener& listener, Handler& handler, connection_limit& limit, served& all, scope& connections) {
   using namespace std::chrono_literals;
   auto pause = 5ms;
   for (;;) {
@@ -125,8 +163,11 @@ task<> accept_all(Listener& listener, Handler& handler, connection_limit& limit,
     });
     try {
       auto connection = co_await listener.accept();
-      connections.spawn(&serve_one<connection_of<Listener>, Handler>, std::ref(limit), std::ref(handler),
-                        std::move(connection));
+      if constexpr (stands_alone<std::reference_wrapper<Handler>, connection_of<Listener>>)
+        all.start(connections, handler, std::move(connection));
+      else
+        connections.spawn(&serve_one<connection_of<Listener>, Handler>, std::ref(limit), std::ref(handler),
+                          std::move(connection));
       handed_over = true;
       pause = 5ms;
     } catch (std::system_error const& e) {
@@ -141,11 +182,13 @@ task<> accept_all(Listener& listener, Handler& handler, connection_limit& limit,
 
 template <class Listener, class Handler>
 task<> serve_all(Listener listener, Handler handler, serve_options options) {
+  std::unwrap_reference_t<Handler>& callable = handler;
   connection_limit limit(options.max_connections);
+  served all(limit, current_worker()->home);
   bool closed = false;
   auto body = [&](scope& connections) -> task<> {
     try {
-      co_await accept_all(listener, handler, limit, connections);
+      co_await accept_all(listener, callable, limit, all, connections);
     } catch (stopped const&) {
       closed = !this_task::stop_token().stop_requested();
       if (!closed) throw;
@@ -164,8 +207,8 @@ task<> serve_all(Listener listener, Handler handler, serve_options options) {
 ///               ETIMEDOUT), and the server goes on
 ///   on stop     accepts no more, stops the handlers, and completes as stopped when they have ended
 ///   resumes on  the pool it was awaited on
-/// A listener given as an lvalue is borrowed, one that is moved in ends with the server. The handler is kept until all has ended, and is
-/// called by several tasks at the same time.
+/// A listener given as an lvalue is borrowed, one that is moved in ends with the server. The handler (std::ref to
+/// borrow) is kept until all has ended, and is called by several tasks at the same time.
 template <class Listener, class Handler>
   requires detail::accepts_connections<std::remove_reference_t<Listener>> &&
            waiting<std::decay_t<Handler>&, detail::connection_of<std::remove_reference_t<Listener>>>

@@ -57,9 +57,17 @@ struct arguments {
 
   template <class X>
   static consteval bool all_taken() noexcept {
-    if constexpr (std::is_pointer_v<X> && std::is_function_v<std::remove_pointer_t<X>>)
-      return all_taken_by(static_cast<X>(nullptr));
-    else if constexpr (std::is_empty_v<X> && std::is_trivially_destructible_v<X> && requires { &X::operator(); })
+    if constexpr (is_reference_wrapper<X>) return all_taken_by_borrowed<typename X::type>();
+    else if constexpr (std::is_empty_v<X> && std::is_trivially_destructible_v<X>) return all_taken_by_borrowed<X>();
+    else if constexpr (std::is_pointer_v<X>) return all_taken_by_borrowed<X>();
+    else return false;
+  }
+  /// The same of a callable that is there for as long as the coroutine.
+  template <class X>
+  static consteval bool all_taken_by_borrowed() noexcept {
+    if constexpr (std::is_function_v<std::remove_pointer_t<X>>)
+      return all_taken_by(static_cast<std::remove_pointer_t<X>*>(nullptr));
+    else if constexpr (requires { &X::operator(); })
       return all_taken_by(static_cast<decltype(&X::operator())>(nullptr));
     else return false;
   }

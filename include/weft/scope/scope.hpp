@@ -34,6 +34,7 @@ template <class F>
 class scope_awaiter;
 template <class X, class... Args>
 class scope_child;
+struct scope_access;
 }  // namespace detail
 
 /// Where children are started; with_scope makes one, and it lives until all of them have ended. The body, the children, and whoever
@@ -48,14 +49,7 @@ class scope : detail::frames {
     requires runnable<X, Args...>
   void spawn(X&& x, Args&&... args) {
     detail::warn_if_of_closure(x, "scope::spawn");
-    auto* const child = make_child(std::forward<X>(x), std::forward<Args>(args)...);
-    start_one();
-    if (limit_ != 0) {
-      detail::small_lock const guard(lock_);
-      if (in_flight_ == limit_) return waiting_.push(child);
-      ++in_flight_;
-    }
-    home_->submit(child);
+    start(make_child(std::forward<X>(x), std::forward<Args>(args)...));
   }
 
   /// Asks the body and all children to stop. Does not wait.
@@ -72,6 +66,7 @@ class scope : detail::frames {
   friend class detail::scope_awaiter;
   template <class X, class... Args>
   friend class detail::scope_child;
+  friend struct detail::scope_access;
 
   scope(std::size_t limit, detail::suspension& parent) noexcept
       : frames(&scope::end_of_frame), limit_(limit), parent_(parent) {}
@@ -89,6 +84,16 @@ class scope : detail::frames {
     }
     return new detail::scope_child<std::decay_t<X>, std::decay_t<Args>...>(*this, std::forward<X>(x),
                                                                            std::forward<Args>(args)...);
+  }
+
+  void start(detail::ready_job* child) noexcept {
+    start_one();
+    if (limit_ != 0) {
+      detail::small_lock const guard(lock_);
+      if (in_flight_ == limit_) return waiting_.push(child);
+      ++in_flight_;
+    }
+    home_->submit(child);
   }
 
   void begin(detail::context const& around) {
@@ -157,6 +162,17 @@ namespace detail {
 template <class T>
 struct own_result {
   result_slot<T> slot;
+};
+
+/// For who starts children of a scope and hears of their ends in its place.
+struct scope_access {
+  /// As scope::spawn, under the locals of the scope's body. `told`, which outlives the scope, hears of the end, and says child_ended then.
+  template <class X, class... Args>
+    requires stands_alone<X, Args...>
+  static void spawn(scope& s, frames& told, X x, Args... args) {
+    s.start(new frame_to_be<X, Args...>(told, s.around_, std::move(x), std::move(args)...));
+  }
+  static void child_ended(scope& s) noexcept { s.child_ended(); }  // Past here s may be gone.
 };
 
 /// A child on its own: ends, reports, and is gone.

@@ -1,4 +1,6 @@
+#include "client_process.hpp"
 #include "sockets.hpp"
+#include "support/allocations.hpp"
 #include "support/balance.hpp"
 #include "support/catch.hpp"
 #include "support/watchdog.hpp"
@@ -22,11 +24,14 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -50,6 +55,11 @@ task<> echo(tcp_stream s) {
     if (n == 0) co_return;
     co_await s.write(std::span(buffer).first(n));
   }
+}
+
+task<> echo_once(tcp_stream s) {
+  auto const text = co_await read_some(s, 10);
+  co_await s.write(text);
 }
 
 std::atomic<int> failures{0};
@@ -99,6 +109,88 @@ TEST_CASE("serve gives each connection to a task of its own, until its listener 
   CHECK_FALSE(server.ready());
   clients.clear();
   server.get();
+}
+
+TEST_CASE(
+    "18,000 idle connections from another process cost little memory each, and are all answered when they speak") {
+  constexpr std::size_t count = 18'000, others = 100;
+  weft_test::all_descriptors const descriptors;
+  if (descriptors.most() < count + others) {
+    WARN("skipped: the system allows this process " << descriptors.most() << " descriptors, it takes "
+                                                    << count + others);
+    return;
+  }
+  weft_test::client_process clients(count);
+  weft_test::watchdog const guard("serve_test: 18,000 connections", 50s);
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = 2}};
+  auto listener = tcp_listener::bind(endpoint::loopback(), {.backlog = count / 6});
+  std::atomic<std::size_t> begun{0}, reset{0};
+  auto server = pool.spawn([&]() -> task<> {
+    auto handler = [&](tcp_stream s) -> task<> {
+      ++begun;
+      std::byte byte;
+      try {
+        while (co_await s.read(std::span(&byte, 1)) != 0) co_await s.write(std::span<std::byte const>(&byte, 1));
+      } catch (std::system_error const& e) {
+        if (e.code() == std::errc::connection_reset) ++reset;
+      }
+    };
+    co_await weft::serve(listener, std::ref(handler), {.max_connections = 0});
+  });
+  auto const before = weft_test::live_allocations();
+  for (std::size_t at_once = count / 6, made = at_once; made <= count; made += at_once) {
+    REQUIRE(clients.connect(listener.local().port(), at_once) == 0);
+    while (begun < made) std::this_thread::sleep_for(1ms);
+  }
+  auto const allocated = static_cast<std::size_t>(weft_test::live_allocations().bytes - before.bytes);
+  auto const each = allocated / count + sizeof(weft::detail::handle_record);
+#if defined(__OPTIMIZE__) && !WEFT_ASAN && !WEFT_TSAN
+  CHECK(each <= 600);
+#else
+  CHECK(each <= 1200);
+#endif
+  CHECK(clients.exchange() == 0);
+  CHECK(clients.close_all() == 0);
+  listener.close();
+  server.get();
+  CHECK(reset == count / 2);
+}
+
+TEST_CASE("a handler may refer to its connection, or be none that gives a task without a result") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("serve_test: handlers of every kind");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  auto by_reference = [](tcp_stream&& s) -> task<> {
+    auto const text = co_await read_some(s, 10);
+    co_await s.write(text);
+  };
+  auto with_result = [](tcp_stream s) -> task<int> {
+    auto const text = co_await read_some(s, 10);
+    co_await s.write(text);
+    co_return 1;
+  };
+  auto const greeting = std::make_shared<std::string const>("hello");
+  auto with_captures = [greeting](tcp_stream s) -> task<> {
+    auto const text = co_await read_some(s, 10);
+    co_await s.write(text == *greeting ? text : *greeting);
+  };
+  auto const serve_with = [&](auto handler) {
+    auto listener = tcp_listener::bind(endpoint::loopback());
+    auto server = pool.spawn(weft::serve(listener, std::move(handler), {.max_connections = 2}));
+    for (int i = 0; i < 10; ++i) {
+      auto const client = plain_socket::connect(listener.local());
+      client.send("hello");
+      CHECK(client.receive_all() == "hello");
+    }
+    listener.close();
+    server.get();
+  };
+  serve_with(by_reference);
+  serve_with(with_result);
+  serve_with(with_captures);
+  serve_with(&echo_once);
 }
 
 TEST_CASE("a stop ends a server and its connections") {
