@@ -1,8 +1,9 @@
-// The echo server with Asio's coroutines: [THREADS]. Prints the port.
+// The echo server with Asio's coroutines: [THREADS [BUFFER]], a buffer of 4096 bytes, or of 1, in each. Prints the port.
 #include <unistd.h>
 
 #include <array>
 #include <asio.hpp>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
@@ -13,8 +14,9 @@ namespace {
 
 using asio::ip::tcp;
 
+template <std::size_t Size>
 asio::awaitable<void> echo(tcp::socket s) {
-  std::array<char, 4096> buffer;
+  std::array<char, Size> buffer;
   try {
     for (;;) {
       auto const n = co_await s.async_read_some(asio::buffer(buffer), asio::use_awaitable);
@@ -25,7 +27,7 @@ asio::awaitable<void> echo(tcp::socket s) {
   }
 }
 
-asio::awaitable<void> listen(tcp::acceptor& acceptor) {
+asio::awaitable<void> listen(tcp::acceptor& acceptor, asio::awaitable<void> (*echo)(tcp::socket)) {
   for (;;) {
     auto s = co_await acceptor.async_accept(asio::use_awaitable);
     s.set_option(tcp::no_delay(true));
@@ -44,7 +46,8 @@ int main(int argc, char** argv) {
   acceptor.listen(8192);
   std::printf("%d\n", acceptor.local_endpoint().port());
   std::fflush(stdout);
-  asio::co_spawn(context, listen(acceptor), asio::detached);
+  bool const small = argc > 2 && std::atoi(argv[2]) == 1;
+  asio::co_spawn(context, listen(acceptor, small ? &echo<1> : &echo<4096>), asio::detached);
   std::vector<std::thread> others;
   for (int i = 1; i < threads; ++i) others.emplace_back([&] { context.run(); });
   context.run();

@@ -1,16 +1,17 @@
-// The echo server in Go. Prints the port. GOMAXPROCS, or the affinity mask, says how many threads.
+// The echo server in Go: [BUFFER], the bytes of a buffer in each connection (4096). Prints the port. GOMAXPROCS, or the affinity mask, says how many threads.
 package main
 
 import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"time"
 )
 
-func echo(c net.Conn) {
+func echo(c net.Conn, size int) {
 	defer c.Close()
-	buffer := make([]byte, 4096)
+	buffer := make([]byte, size)
 	for {
 		n, err := c.Read(buffer)
 		if err != nil {
@@ -24,6 +25,10 @@ func echo(c net.Conn) {
 
 func main() {
 	time.AfterFunc(120*time.Second, func() { os.Exit(1) }) // whoever has started it may be gone
+	size := 4096
+	if len(os.Args) > 1 {
+		size, _ = strconv.Atoi(os.Args[1])
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)
@@ -34,6 +39,6 @@ func main() {
 		if err != nil {
 			return
 		}
-		go echo(c)
+		go echo(c, size)
 	}
 }

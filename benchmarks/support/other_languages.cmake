@@ -1,30 +1,17 @@
 # <problem>/rayon.rs and <problem>/go.go: rivals in other languages, each a program of its own, bench_<problem>_rayon and
-# bench_<problem>_go, where Rust with Rayon's sources and Go are installed. Nothing is downloaded, and a compiler that fails costs a
-# warning, never the build.
+# bench_<problem>_go, where Rust with Rayon's sources and Go are installed.
 set(WEFT_RUST_SOURCES /usr/share/cargo/registry CACHE PATH "Folder of unpacked crates, Rayon and what it needs; Debian: librust-rayon-dev")
-find_program(WEFT_CARGO cargo)
-find_program(WEFT_GO go)
-mark_as_advanced(WEFT_RUST_SOURCES WEFT_CARGO WEFT_GO)
+mark_as_advanced(WEFT_RUST_SOURCES)
 file(GLOB rayon "${WEFT_RUST_SOURCES}/rayon-[0-9]*/Cargo.toml")
 
-# weft_build_rival(PROGRAM FOLDER SOURCES... COMMAND...): PROGRAM, by COMMAND run in FOLDER.
-function(weft_build_rival program folder)
-  cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "SOURCES;COMMAND")
-  set(file "${CMAKE_CURRENT_BINARY_DIR}/${program}")
-  add_custom_command(OUTPUT "${file}.tried"
-    COMMAND "${CMAKE_COMMAND}" -E rm -f "${file}"
-    COMMAND "${CMAKE_COMMAND}" "-DPROGRAM=${file}" "-DRUN=${arg_COMMAND}" -P "${CMAKE_CURRENT_SOURCE_DIR}/support/build_or_warn.cmake"
-    COMMAND "${CMAKE_COMMAND}" -E touch "${file}.tried"
-    DEPENDS ${arg_SOURCES} "${CMAKE_CURRENT_SOURCE_DIR}/support/build_or_warn.cmake"
-    WORKING_DIRECTORY "${folder}" JOB_POOL weft_rivals COMMENT "Building ${program}" VERBATIM)
-  add_custom_target(${program} ALL DEPENDS "${file}.tried")
+# weft_build_bench(PROGRAM FOLDER SOURCES... COMMAND...): weft_build_rival, and a run of it as a test.
+function(weft_build_bench program folder)
+  weft_build_rival(${program} "${folder}" ${ARGN})
   # 77 says that there is nothing to run: see SKIP_RETURN_CODE.
   string(REGEX REPLACE "^bench_" "" name "${program}")
-  list(GET arg_SOURCES 0 source)
-  weft_add_bench_smoke(${name} "${source}" sh -c "test -x \"$0\" && exec \"$0\" \"$@\" || exit 77" "${file}")
+  list(GET ARGN 1 source)
+  weft_add_bench_smoke(${name} "${source}" sh -c "test -x \"$0\" && exec \"$0\" \"$@\" || exit 77" "${CMAKE_CURRENT_BINARY_DIR}/${program}")
 endfunction()
-# One at a time: cargo's builds wait for each other anyway.
-set_property(GLOBAL APPEND PROPERTY JOB_POOLS weft_rivals=1)
 
 if(WEFT_CARGO AND rayon)
   set(folder "${CMAKE_CURRENT_BINARY_DIR}/rayon")
@@ -34,7 +21,7 @@ if(WEFT_CARGO AND rayon)
     cmake_path(GET source PARENT_PATH problem)
     cmake_path(GET problem FILENAME name)
     string(APPEND rayon_programs "\n[[bin]]\nname = \"bench_${name}_rayon\"\npath = \"${source}\"\n")
-    weft_build_rival(bench_${name}_rayon "${folder}"
+    weft_build_bench(bench_${name}_rayon "${folder}"
       SOURCES "${source}" "${CMAKE_CURRENT_SOURCE_DIR}/support/bench.rs" "${folder}/Cargo.toml"
       COMMAND "${WEFT_CARGO}" build --release --offline --quiet --target-dir target --bin bench_${name}_rayon
       AND "${CMAKE_COMMAND}" -E copy target/release/bench_${name}_rayon ..)
@@ -55,7 +42,7 @@ if(WEFT_GO)
     cmake_path(GET problem FILENAME name)
     # A Go package is a folder of Go alone.
     set(support "${CMAKE_CURRENT_SOURCE_DIR}/support/bench.go")
-    weft_build_rival(bench_${name}_go "${folder}"
+    weft_build_bench(bench_${name}_go "${folder}"
       SOURCES "${source}" "${support}"
       COMMAND "${CMAKE_COMMAND}" -E make_directory ${name}
       AND "${CMAKE_COMMAND}" -E copy "${source}" "${support}" ${name}
@@ -67,8 +54,6 @@ else()
 endif()
 
 # <problem>/asyncio_.py: a program without a build; bench_<problem>_asyncio runs it where Python is installed.
-find_program(WEFT_PYTHON python3)
-mark_as_advanced(WEFT_PYTHON)
 if(WEFT_PYTHON)
   file(GLOB sources CONFIGURE_DEPENDS */asyncio_.py)
   foreach(source IN LISTS sources)
