@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -53,6 +54,19 @@ class file {
   [[nodiscard]] std::string tag() const {
     return '"' + std::to_string(changed_.tv_sec) + '.' + std::to_string(changed_.tv_nsec) + '-' +
            std::to_string(size_) + '"';
+  }
+
+  /// Sends so many bytes from `offset` on, or as many as the socket has room for now: they are not copied on the way. How many went; 0 also
+  /// where the system would have to wait for them, as far as the last of them tells.
+  [[nodiscard]] std::size_t send_now(int socket, std::uint64_t offset, std::size_t count) const noexcept {
+    char last;
+    if (read_once(offset + count - 1, std::span(&last, 1), RWF_NOWAIT) != 1) return 0;
+    auto from = static_cast<::off_t>(offset);
+    for (;;) {
+      auto const n = ::sendfile(socket, descriptor_, &from, count);
+      if (n >= 0) return static_cast<std::size_t>(n);
+      if (errno != EINTR) return 0;
+    }
   }
 
   /// Some bytes from `offset` on, at least one; 0: it ends there. Throws std::system_error.

@@ -114,6 +114,8 @@ weft::task<> serve_until_interrupted(weft::tcp_listener& listener, server& site,
 }  // namespace serve
 
 int main(int argc, char** argv) {
+  // sendfile has no flag that makes a client's going an error and no more.
+  std::signal(SIGPIPE, SIG_IGN);
   try {
     auto const wanted = serve::parse(argc, argv);
     serve::server site(wanted.folder, wanted.patience);

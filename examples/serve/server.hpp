@@ -8,6 +8,7 @@
 
 #include <weft/combine/timeout.hpp>
 #include <weft/coro/task.hpp>
+#include <weft/coro/this_task.hpp>
 #include <weft/io/tcp.hpp>
 #include <weft/os/clock.hpp>
 #include <weft/sync/semaphore.hpp>
@@ -94,6 +95,7 @@ class server {
 
  private:
   static constexpr std::size_t block = 64 * 1024;
+  static constexpr std::size_t worth_no_copy = 8 * 1024, most_at_once = 1024 * 1024;
   static constexpr std::uint64_t longest_body = 64 * 1024;  // which nobody reads, but which has to be read over
   static constexpr std::uint64_t most_primes = 1'000'000'000;
 
@@ -268,8 +270,15 @@ class server {
     add_field(out, "ETag", tag);
     out += "\r\n";
     if (asked.what == method::head) part.size = 0;
-    // The head and the first bytes go together.
     do {
+      auto const left = part.size;
+      send_now(client, out, found, part);
+      if (out.empty() && part.size == 0) break;
+      if (left - part.size == most_at_once) {  // and there may be room for more
+        co_await weft::this_task::checkpoint();
+        continue;
+      }
+      // What there is no room for, or is not in memory, goes by the block. The head and the first bytes go together.
       auto const head = out.size();
       out.resize(head + static_cast<std::size_t>(std::min<std::uint64_t>(block, part.size)));
       auto filling = fill(found, part.first, std::span(out).subspan(head));
@@ -283,6 +292,22 @@ class server {
       out.clear();
     } while (part.size != 0);
     co_return true;
+  }
+
+  /// As much as the client's socket takes at once, if it is worth it; the rest is left in `head` and `part`.
+  static void send_now(weft::tcp_stream& client, std::string& head, file const& from, byte_range& part) {
+    if (part.size < worth_no_copy) return;
+    client.with_descriptor([&](int fd) {
+      if (!head.empty()) {
+        auto const said = ::send(fd, head.data(), head.size(), MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE);
+        if (said > 0) head.erase(0, static_cast<std::size_t>(said));
+        if (!head.empty()) return;
+      }
+      auto const count = static_cast<std::size_t>(std::min<std::uint64_t>(part.size, most_at_once));
+      auto const sent = from.send_now(fd, part.first, count);
+      part.first += sent;
+      part.size -= sent;
+    });
   }
 
   /// False: the file ends before.
