@@ -45,7 +45,7 @@ enum class attempted : std::uint8_t {
 /// Base of the awaiter of one operation: it has one direction of a handle to itself from its begin to the end of await_resume. Operation
 /// derives from it and gives an attempt function, which makes the system call, keeps its result and may say what is known of the
 /// direction then (keep). The operation stays where it is, and the buffers that it was given stay, until await_resume returns.
-class io_operation : public native_awaiter, public suspension, stop_registration {
+class io_operation : public native_awaiter, stop_registration, public suspension {
  public:
   [[nodiscard]] bool await_ready() const noexcept { return false; }
 
@@ -67,10 +67,10 @@ class io_operation : public native_awaiter, public suspension, stop_registration
 
   io_operation(handle_record* record, direction way, attempt_function attempt) noexcept
       : stop_registration(&io_operation::ask_to_stop),
-        record_(record),
-        attempt_(attempt),
         way_(way),
-        eager_(way == direction::writing) {
+        eager_(way == direction::writing),
+        record_(record),
+        attempt_(attempt) {
     act = &io_operation::run_again;
   }
   [[nodiscard]] handle_record& record() const noexcept { return *record_; }
@@ -98,7 +98,7 @@ class io_operation : public native_awaiter, public suspension, stop_registration
   /// await_resume begins with it: leaves the direction. Throws weft::stopped if the operation was stopped or the handle closed
   /// meanwhile. With an error, the caller throws next.
   void finish() {
-    if (registered_in_) registered_in_->remove(*this);
+    if (registered_) ambient->stop->at(registered_at_).remove(*this);
     auto const was = std::exchange(state_, state::outside);
     if (was == state::detached) {
       release_hold(*record_);
@@ -151,15 +151,17 @@ class io_operation : public native_awaiter, public suspension, stop_registration
     resume(self, op.handle);
   }
 
-  handle_record* const record_;
-  attempt_function const attempt_;
-  stop_state* registered_in_ = nullptr;
-  int error_ = 0;
+  // An idle connection is little more than one of these: the small ones come first, where the base leaves room behind its own, and last.
   few_bits known_ = 0, keep_ = 0;
   direction const way_;
   bool eager_, patient_ = false;
   state state_ = state::outside;
   bool stopped_ = false;
+  handle_record* const record_;
+  attempt_function const attempt_;
+  int error_ = 0;
+  bool registered_ = false;  // with the stop state of the context
+  stop_state::place registered_at_ = 0;
 };
 
 // False: over already, nothing has been suspended.

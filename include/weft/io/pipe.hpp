@@ -48,7 +48,7 @@ class pipe_reader {
   ///   on stop     takes no bytes, completes as stopped
   ///   resumes on  the pool it was awaited on
   [[nodiscard]] auto read(std::span<std::byte> into) noexcept {
-    return operation(handle_.record(), into, detail::read_until::something, detail::no_name);
+    return operation<detail::read_until::something>(handle_.record(), into, detail::no_name);
   }
 
   /// co_await p.read_exactly(buffer);
@@ -58,7 +58,7 @@ class pipe_reader {
   ///   on stop     completes as stopped; what has come until then is lost
   ///   resumes on  the pool it was awaited on
   auto read_exactly(std::span<std::byte> into) noexcept {
-    return operation(handle_.record(), into, detail::read_until::full, detail::no_name);
+    return operation<detail::read_until::full>(handle_.record(), into, detail::no_name);
   }
 
   /// A read in flight completes as stopped. Any thread, again and again.
@@ -70,7 +70,8 @@ class pipe_reader {
   }
 
  private:
-  using operation = detail::read_operation<detail::pipe_calls>;
+  template <detail::read_until Until>
+  using operation = detail::read_operation<detail::pipe_calls, Until>;
   detail::io_handle handle_;
 };
 

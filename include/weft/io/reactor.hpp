@@ -229,11 +229,11 @@ inline bool io_operation::prepare_to_wait() noexcept {
   }
   if (error_ != 0) return false;
   stop_state* const stop = ambient->stop;
-  if (!stop || registered_in_) return true;
-  stop_state& here = stop->at(place_to_register(*stop));
-  stopped_ = !here.add(*this);
-  if (!stopped_) registered_in_ = &here;
-  return !stopped_;
+  if (!stop || registered_) return true;
+  registered_at_ = place_to_register(*stop);
+  registered_ = stop->at(registered_at_).add(*this);
+  stopped_ = !registered_;
+  return registered_;
 }
 
 /// The owner of a handle: closes it at its end. What is closed stays a handle, on which nothing can be begun. Any thread may close;

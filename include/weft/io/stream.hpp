@@ -63,7 +63,7 @@ template <class Calls>
 class read_awaiter : public io_operation {
  public:
   read_awaiter(handle_record* r, std::span<std::byte> into, read_until until, endpoint const& peer) noexcept
-      : io_operation(r, direction::reading, &read_awaiter::attempt), into_(into), peer_(peer), until_(until) {
+      : io_operation(r, direction::reading, &read_awaiter::attempt), until_(until), into_(into), peer_(peer) {
     if (into.empty()) try_first();
   }
 
@@ -108,10 +108,10 @@ class read_awaiter : public io_operation {
     }
   }
 
+  read_until const until_;  // first: beside the small ones of the base
   std::span<std::byte> const into_;
   endpoint const& peer_;
   std::size_t done_ = 0;
-  read_until const until_;
 };
 
 template <class Calls>
@@ -145,18 +145,17 @@ class write_awaiter : public io_operation {
   std::size_t done_ = 0;
 };
 
-template <class Calls>
+template <class Calls, read_until Until>
 class [[nodiscard]] read_operation {
  public:
-  read_operation(handle_record* r, std::span<std::byte> into, read_until until, endpoint const& peer) noexcept
-      : record_(r), into_(into), peer_(&peer), until_(until) {}
-  auto operator co_await() const noexcept { return read_awaiter<Calls>(record_, into_, until_, *peer_); }
+  read_operation(handle_record* r, std::span<std::byte> into, endpoint const& peer) noexcept
+      : record_(r), into_(into), peer_(&peer) {}
+  auto operator co_await() const noexcept { return read_awaiter<Calls>(record_, into_, Until, *peer_); }
 
  private:
   handle_record* record_;
   std::span<std::byte> into_;
   endpoint const* peer_;
-  read_until until_;
 };
 
 template <class Calls>
@@ -190,7 +189,7 @@ class socket_stream {
   ///   on stop     takes no bytes, completes as stopped
   ///   resumes on  the pool it was awaited on
   [[nodiscard]] auto read(std::span<std::byte> into) noexcept {
-    return read_operation<socket_calls>(handle_.record(), into, read_until::something, peer_);
+    return read_operation<socket_calls, read_until::something>(handle_.record(), into, peer_);
   }
 
   /// auto n = co_await s.read_exactly(buffer);
@@ -200,7 +199,7 @@ class socket_stream {
   ///   on stop     completes as stopped; what has come until then is lost
   ///   resumes on  the pool it was awaited on
   auto read_exactly(std::span<std::byte> into) noexcept {
-    return read_operation<socket_calls>(handle_.record(), into, read_until::full, peer_);
+    return read_operation<socket_calls, read_until::full>(handle_.record(), into, peer_);
   }
 
   /// co_await s.write(bytes);         the bytes stay until then
