@@ -55,24 +55,35 @@ struct cpu_limit {
 [[nodiscard]] cpu_limit cpu_limit_of(std::size_t cpus_in_mask, file_reader read, char const* requested,
                                      function_ref<void(std::string const& line)> complain);
 
-/// The value of an environment variable, or null where it is not set or must not be trusted: under AT_SECURE (setuid,
-/// file capabilities) whoever started the program has fewer rights than the program.
-[[nodiscard]] inline char const* trusted_environment(char const* name) noexcept {
+/// What this program may do that whoever started it may not.
+enum class privileges { usual, raised };
+
+/// raised: AT_SECURE (setuid, file capabilities).
+[[nodiscard]] inline privileges privileges_of_program() noexcept {
 #if defined(__linux__)
-  if (::getauxval(AT_SECURE) != 0) return nullptr;
+  if (::getauxval(AT_SECURE) != 0) return privileges::raised;
 #endif
-  return std::getenv(name);
+  return privileges::usual;
+}
+
+/// The value of an environment variable, or null where it is not set or must not be trusted: whoever started the program has fewer
+/// rights than the program.
+[[nodiscard]] inline char const* trusted_environment(char const* name) noexcept {
+  return privileges_of_program() == privileges::raised ? nullptr : std::getenv(name);
+}
+
+/// Writes a line to standard error. False: nothing was written.
+inline bool complain(std::string const& line) {
+#if defined(__linux__)
+  return ::write(STDERR_FILENO, line.data(), line.size()) >= 0;
+#else
+  return std::fwrite(line.data(), 1, line.size(), stderr) == line.size();
+#endif
 }
 
 /// Writes the first line it is given to standard error, and no other.
 WEFT_SHARED inline void complain_once(std::string const& line) {
-  [[maybe_unused]] static bool const written = [&] {
-#if defined(__linux__)
-    return ::write(STDERR_FILENO, line.data(), line.size()) >= 0;
-#else
-    return std::fwrite(line.data(), 1, line.size(), stderr) == line.size();
-#endif
-  }();
+  [[maybe_unused]] static bool const written = complain(line);
 }
 
 /// Part of a message: one line whatever the text holds, and not too long a one.

@@ -3,6 +3,7 @@
 
 #include <weft/os/cpu_quota.hpp>
 #include <weft/os/fork.hpp>
+#include <weft/os/io_choice.hpp>
 #include <weft/os/simulation.hpp>
 #include <weft/sched/membership.hpp>
 
@@ -24,7 +25,8 @@ struct pool_options {
   pinning pin = pinning::off;   ///< on: each worker keeps to one CPU
   char const* name = "weft";    ///< of its threads; the first 15 bytes are shown
   detail::failure_handler on_failure =
-      nullptr;  ///< gets the exception that nobody can receive; null: one line on stderr
+      nullptr;                            ///< gets the exception that nobody can receive; null: one line on stderr
+  io_backend io = io_backend::automatic;  ///< how files are waited for
 };
 
 /// What a pool has done since it began, and what waits now. Numbers of different moments: each is right, their sum may not be.
@@ -106,7 +108,8 @@ class pool : detail::pinned {
             .max_blocking = o.max_blocking,
             .pin = o.pin,
             .name = o.name,
-            .on_failure = o.on_failure ? o.on_failure : &pool::print_failure};
+            .on_failure = o.on_failure ? o.on_failure : &pool::print_failure,
+            .io = detail::chosen_io(o.io)};
   }
 
   detail::scheduler core_;

@@ -8,6 +8,7 @@
 #include <weft/concurrent/mutex.hpp>
 #include <weft/concurrent/parking.hpp>
 #include <weft/os/affinity.hpp>
+#include <weft/os/io_choice.hpp>
 #include <weft/os/thread.hpp>
 #include <weft/sched/block_cache.hpp>
 #include <weft/sched/driver.hpp>
@@ -48,6 +49,7 @@ class scheduler : pinned {
     pinning pin;
     char const* name;
     failure_handler on_failure;
+    io_backend io = io_backend::epoll;  // not automatic
   };
 
   /// Starts the workers. Fewer, where the system gives fewer threads; throws std::system_error where it gives none.
