@@ -62,6 +62,9 @@ class io_operation : public native_awaiter, stop_registration, public suspension
   /// The same, where the handle is being closed. The record is held.
   void closed() noexcept { state_ = state::detached; }
 
+  /// By a task that has I/O to do at once, each time: is it to let others go first? Now and then it is.
+  [[nodiscard]] static bool out_of_turn(worker& self) noexcept;
+
  protected:
   using attempt_function = attempted (*)(io_operation&) noexcept;
 
@@ -131,7 +134,6 @@ class io_operation : public native_awaiter, stop_registration, public suspension
 
   bool start();
   [[nodiscard]] bool over() noexcept;
-  [[nodiscard]] static bool out_of_turn(worker& self) noexcept;
   [[nodiscard]] bool wait() noexcept;
   [[nodiscard]] bool prepare_to_wait() noexcept;
   [[nodiscard]] bool is_watched() noexcept;

@@ -5,15 +5,20 @@
 #include <weft/concurrent/atomic.hpp>
 #include <weft/concurrent/mutex.hpp>
 #include <weft/io/backend/epoll.hpp>
+#include <weft/io/backend/io_uring.hpp>
 #include <weft/io/handle.hpp>
 #include <weft/io/operation.hpp>
+#include <weft/io/ring_operation.hpp>
 #include <weft/os/fork.hpp>
 #include <weft/sched/membership.hpp>
 
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <new>
 #include <system_error>
@@ -22,15 +27,18 @@
 namespace weft::detail {
 
 //   handles_   how many are watched; with the pool's own share, how many may still come here
+//   rings_     null until an operation on a file needs one; then it stays until the pool ends, and so do those who use it
 //
 //   E1  seq_cst: watches() and who adds the first handle, see event_driver
 //   E2  the release of who lets go → the acquire of the last
 //   E3  release and acquire through the word of a direction (readiness E4): a pool that ends writes alive_, then takes out who waits there; who
 //       begins to wait there then reads alive_. One of the two sees the other.
+//   E4  the release of who makes a ring → the acquire of who uses it, or takes from it
 //
 // A handle is added when an operation on it has to wait for the first time, by the pool that it waits in, and stays until it is
 // closed. It may outlive the pool, and operations of another pool may wait through this one: when it ends, they go back to their word, and add
-// the handle to their own. Shared between the pool and the handles; the last deletes it.
+// the handle to their own. Shared between the pool and the handles; the last deletes it. A few rings serve all workers, each those of
+// some numbers, so that what one submits hardly keeps another waiting; epoll watches them as if they were handles.
 /// Any thread.
 class reactor : pinned {
  public:
@@ -45,6 +53,13 @@ class reactor : pinned {
 
   /// With the record's lock. Before its descriptor is closed.
   static void forget(handle_record& r) noexcept;
+
+  /// The ring for the calling worker of the pool; null: there is none to be had.
+  [[nodiscard]] io_ring* ring_for(worker const& self) noexcept {
+    auto& place = rings_[self.index % rings_.size()];
+    if (io_ring* const r = place.load(memory_order_acquire)) return r;  // acquire: E4.
+    return make_ring(place);
+  }
 
   [[nodiscard]] bool watches() const noexcept { return handles_.load(memory_order_seq_cst) != 0; }  // E1.
   [[nodiscard]] bool poll(ready_batch& batch) noexcept { return harvest(batch, clock::time_point{}); }
@@ -89,7 +104,46 @@ class reactor : pinned {
     return events_.wait(deadline, [&](event_poll::event const& e) { came(e, batch); });
   }
 
+  [[gnu::noinline, gnu::cold]] io_ring* make_ring(atomic<io_ring*>& place) noexcept {
+    {
+      small_lock const guard(making_ring_);
+      if (io_ring* const r = place.load(memory_order_relaxed)) return r;
+      if (rings_refused_) return nullptr;
+      std::unique_ptr<io_ring> made(new (std::nothrow) io_ring);
+      // Counted first, as a handle.
+      handles_.fetch_add(1, memory_order_seq_cst);  // E1.
+      auto const tag = ring_tag | static_cast<std::uint64_t>(&place - rings_.data()) << 1;
+      if (!made || made->error() || events_.add(made->descriptor(), tag)) {
+        handles_.fetch_sub(1, memory_order_relaxed);
+        rings_refused_ = true;
+        return nullptr;
+      }
+      place.store(made.release(), memory_order_release);  // release: E4.
+    }
+    home_.events_watched();
+    return place.load(memory_order_relaxed);
+  }
+
+  // The pool has ended, and with it each task that waited for an operation.
+  void drop_rings() noexcept {
+    for (auto& place : rings_) {
+      std::unique_ptr<io_ring> const r(place.load(memory_order_acquire));  // acquire: E4.
+      if (!r) continue;
+      place.store(nullptr, memory_order_relaxed);
+      if (of_this_process()) events_.remove(r->descriptor());  // as forget
+      handles_.fetch_sub(1, memory_order_relaxed);
+    }
+  }
+
+  void ring_came(std::size_t index, ready_batch& batch) noexcept {
+    io_ring* const r = rings_[index].load(memory_order_acquire);  // acquire: E4.
+    if (!r) return;
+    // Past fire_into the operation may be gone.
+    r->take([&](void* op, int result) { ring_operation::ended(op, result).fire_into(batch, home_); });
+  }
+
   void came(event_poll::event const& e, ready_batch& batch) noexcept {
+    if (e.tag & ring_tag) return ring_came(static_cast<std::size_t>(e.tag >> 1), batch);
     auto& r = *reinterpret_cast<handle_record*>(e.tag & address_bits);
     if ((r.generation.load(memory_order_relaxed) & generation_mask) != e.tag >> address_width) return;
     if (has(e.what, io_event::urgent)) r.after_short_read.store(short_read::says_nothing, memory_order_relaxed);
@@ -110,6 +164,8 @@ class reactor : pinned {
   static constexpr int address_width = 48;
   static constexpr std::uint64_t address_bits = (std::uint64_t{1} << address_width) - 1;
   static constexpr std::uint32_t generation_mask = 0xFFFF;
+  // Records stand at multiples of 64.
+  static constexpr std::uint64_t ring_tag = 1;
 
   static std::uint64_t tag_of(handle_record& r) noexcept {
     return reinterpret_cast<std::uint64_t>(&r) |
@@ -122,6 +178,9 @@ class reactor : pinned {
   atomic<std::uint32_t> shares_{1};  // the pool and its handles
   atomic<std::uint32_t> handles_{0};
   event_poll events_;
+  std::array<atomic<io_ring*>, small_capacities ? 2 : 16> rings_{};
+  small_mutex making_ring_;
+  bool rings_refused_ = false;  // guarded by making_ring_
 };
 
 /// The pool's share of its reactor.
@@ -130,6 +189,7 @@ class pool_reactor final : public event_driver {
   explicit pool_reactor(scheduler& home) : shared_(*new reactor(home)) {}
   ~pool_reactor() override {
     shared_.retire();
+    shared_.drop_rings();
     shared_.let_go();
   }
 
@@ -155,6 +215,14 @@ inline reactor& reactor::of(scheduler& home) {
 inline reactor* reactor::installed_in(scheduler& home) noexcept {
   event_driver* const d = home.installed_events();
   return d ? &static_cast<pool_reactor*>(d)->shared() : nullptr;
+}
+
+inline io_ring* ring_of(worker& self) noexcept {
+  try {
+    return reactor::of(self.home).ring_for(self);
+  } catch (std::exception const&) {  // std::bad_alloc, or std::system_error: without epoll there is nobody to watch it
+    return nullptr;
+  }
 }
 
 inline std::error_code reactor::watch(handle_record& r, scheduler& home) {

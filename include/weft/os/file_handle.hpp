@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -59,6 +60,38 @@ class file_handle {
     struct stat s;
     if (::fstat(fd_, &s) != 0) throw_errno("fstat", path);
     return static_cast<std::uint64_t>(s.st_size);
+  }
+
+  /// What a read that does not wait has come to.
+  enum class found : std::uint8_t {
+    bytes,       ///< or the end of the file, where there are none
+    nothing,     ///< a read would wait, or fail
+    not_offered  ///< this kind of file says nothing about that
+  };
+  struct in_memory {
+    found what;
+    std::size_t bytes;
+  };
+
+  /// Reads as much as is in memory.
+  [[nodiscard]] in_memory read_in_memory(std::uint64_t offset, std::span<std::byte> into) const noexcept {
+#if defined(RWF_NOWAIT)
+    ::iovec const buffer{into.data(), into.size()};
+    auto const n = ::preadv2(fd_, &buffer, 1, static_cast<off_t>(offset), RWF_NOWAIT);
+    if (n >= 0) return {found::bytes, static_cast<std::size_t>(n)};
+    bool const offered = errno != EOPNOTSUPP && errno != ENOSYS && errno != EPERM;
+    return {offered ? found::nothing : found::not_offered, 0};
+#else
+    static_cast<void>(offset);
+    static_cast<void>(into);
+    return {found::not_offered, 0};
+#endif
+  }
+
+  /// Is it read and written at offsets, as a file on a disk is, and a pipe or a terminal is not?
+  [[nodiscard]] bool has_offsets() const noexcept {
+    struct stat s;
+    return ::fstat(fd_, &s) == 0 && (S_ISREG(s.st_mode) || S_ISBLK(s.st_mode));
   }
 
   /// Reads until the buffer is full or the file ends; returns how many bytes.
