@@ -55,15 +55,18 @@ class ring_operation : public stoppable_suspension<ring_operation> {
     int error;          ///< 0: none
   };
 
-  /// Nothing: it has not been done, and has to be done in another way. Throws weft::stopped where a stop has kept it from being done.
+  /// Nothing: it has not been done, and is to be done in another way, which may fail. Throws weft::stopped where a stop has kept it from being done.
   std::optional<outcome> await_resume() {
     finish_wait();
     if (result_ >= 0) return outcome{static_cast<std::size_t>(result_), 0};
     switch (-result_) {
       case ECANCELED:
         if (ambient->stop && ambient->stop->stop_requested()) throw stopped{};
-        return std::nullopt;  // the thread that submitted it has ended
-      case EINTR:
+        return std::nullopt;
+      // The thread that submitted it has ended: these, and ECANCELED.
+      case EFAULT:
+      case EINTR: return std::nullopt;
+      // Not by a ring, or not of this file.
       case EAGAIN:
       case EINVAL:
       case EOPNOTSUPP: return std::nullopt;

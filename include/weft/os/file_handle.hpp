@@ -78,7 +78,9 @@ class file_handle {
 #if defined(RWF_NOWAIT)
     ::iovec const buffer{into.data(), into.size()};
     auto const n = ::preadv2(fd_, &buffer, 1, static_cast<off_t>(offset), RWF_NOWAIT);
-    if (n >= 0) return {found::bytes, static_cast<std::size_t>(n)};
+    if (n > 0) return {found::bytes, static_cast<std::size_t>(n)};
+    // Linux 5.9 and 5.10 may say so where there is more.
+    if (n == 0) return {ends_before(offset) ? found::bytes : found::nothing, 0};
     bool const offered = errno != EOPNOTSUPP && errno != ENOSYS && errno != EPERM;
     return {offered ? found::nothing : found::not_offered, 0};
 #else
@@ -127,6 +129,11 @@ class file_handle {
   }
 
  private:
+  [[nodiscard]] bool ends_before(std::uint64_t offset) const noexcept {
+    struct stat s;
+    return ::fstat(fd_, &s) == 0 && S_ISREG(s.st_mode) && offset >= static_cast<std::uint64_t>(s.st_size);
+  }
+
   explicit file_handle(int fd) noexcept : fd_(fd) {}
   int fd_ = -1;
 };

@@ -107,9 +107,10 @@ std::optional<std::system_error> error_of(weft::pool& pool, task<> work) {
 
 TEST_CASE("read_file gives the whole file, of any size") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  auto const io = GENERATE(weft::io_backend::epoll, weft::io_backend::io_uring);
   weft_test::watchdog const guard("file_test: read_file");
   temporary_folder const folder;
-  weft::pool pool{{.workers = workers}};
+  weft::pool pool{{.workers = workers, .io = io}};
   for (int const count : {0, 1, 1000, 300'000}) {
     auto const path = folder / ("lines-" + std::to_string(count));
     auto const content = lines(count);
@@ -135,9 +136,10 @@ TEST_CASE("files that do not say their size are read to their end") {
 
 TEST_CASE("write_file replaces the whole file, or makes it") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  auto const io = GENERATE(weft::io_backend::epoll, weft::io_backend::io_uring);
   weft_test::watchdog const guard("file_test: write_file");
   temporary_folder const folder;
-  weft::pool pool{{.workers = workers}};
+  weft::pool pool{{.workers = workers, .io = io}};
   auto const path = folder / "written";
   auto const long_text = lines(100'000);
   pool.run([&]() -> task<> { co_await write_file(path, std::string_view(long_text)); });
@@ -153,10 +155,11 @@ TEST_CASE("write_file replaces the whole file, or makes it") {
 
 TEST_CASE("an error names the call and the path") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  auto const io = GENERATE(weft::io_backend::epoll, weft::io_backend::io_uring);
   weft_test::watchdog const guard("file_test: errors");
   temporary_folder const folder;
   weft_test::balance const balance;
-  weft::pool pool{{.workers = workers}};
+  weft::pool pool{{.workers = workers, .io = io}};
   auto const missing = folder / "no such file";
   auto const nowhere = folder / "no such folder/file";
 
@@ -257,9 +260,10 @@ TEST_CASE("each mode opens as it says") {
 
 TEST_CASE("an open file reads and writes at any offset, and tells its size and its path") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  auto const io = GENERATE(weft::io_backend::epoll, weft::io_backend::io_uring);
   weft_test::watchdog const guard("file_test: offsets");
   temporary_folder const folder;
-  weft::pool pool{{.workers = workers}};
+  weft::pool pool{{.workers = workers, .io = io}};
   auto const path = folder / "file";
   auto const text = lines(10'000);
   plain_write(path, text);
@@ -302,6 +306,7 @@ TEST_CASE("an offset beyond what a file can have is an error") {
 
 TEST_CASE("many files are read at the same time") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  auto const io = GENERATE(weft::io_backend::epoll, weft::io_backend::io_uring);
   weft_test::watchdog const guard("file_test: many files", std::chrono::seconds(60));
   temporary_folder const folder;
   std::vector<std::string> paths;
@@ -310,7 +315,7 @@ TEST_CASE("many files are read at the same time") {
     plain_write(paths.back(), lines(i));
   }
   weft_test::balance const balance;
-  weft::pool pool{{.workers = workers, .max_blocking = 8}};
+  weft::pool pool{{.workers = workers, .max_blocking = 8, .io = io}};
   int const wrong = pool.run([&paths]() -> task<int> {
     auto const contents = co_await weft::parallel_map(paths, read_file, {.limit = 32});
     int differences = 0;
@@ -322,9 +327,10 @@ TEST_CASE("many files are read at the same time") {
 
 TEST_CASE("many operations on one file are in flight at the same time") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  auto const io = GENERATE(weft::io_backend::epoll, weft::io_backend::io_uring);
   weft_test::watchdog const guard("file_test: one file", std::chrono::seconds(60));
   temporary_folder const folder;
-  weft::pool pool{{.workers = workers, .max_blocking = 8}};
+  weft::pool pool{{.workers = workers, .max_blocking = 8, .io = io}};
   auto const path = folder / "shared";
   pool.run([&path]() -> task<> {
     auto const f = co_await file::open(path, file_mode::create);
