@@ -1,7 +1,7 @@
 // io_uring by its system calls, without a library: a ring is set up, entered, and shares its memory with the system; nothing else.
 //
-// What the system defines is written down here once more. Its own header, <linux/io_uring.h>, comes with <linux/fs.h>, whose macros and
-// structs (BLOCK_SIZE, struct mount_attr) meet those of a user and of <sys/mount.h>; a test compares the two.
+// What the system defines is written down here once more: its own header, <linux/io_uring.h>, comes with <linux/fs.h>, whose macros
+// (BLOCK_SIZE, NR_FILE) would be in every program. A test compares the two.
 #pragma once
 
 #include <weft/base/utility.hpp>

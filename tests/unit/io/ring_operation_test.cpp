@@ -120,6 +120,25 @@ int rings() {
   return count;
 }
 
+/// In this scope WEFT_IO has this value, or none. Meanwhile no other thread looks at the environment.
+class weft_io {
+ public:
+  explicit weft_io(char const* value) {
+    if (char const* const now = std::getenv("WEFT_IO")) before_ = now;
+    set(value);
+  }
+  weft_io(weft_io const&) = delete;
+  weft_io& operator=(weft_io const&) = delete;
+  ~weft_io() { set(before_ ? before_->c_str() : nullptr); }
+
+ private:
+  static void set(char const* value) {
+    if (value) ::setenv("WEFT_IO", value, 1);
+    else ::unsetenv("WEFT_IO");
+  }
+  std::optional<std::string> before_;
+};
+
 /// A file that is gone at the end.
 class temporary_file {
  public:
@@ -252,6 +271,7 @@ TEST_CASE("what is written is what is read, by io_uring and by threads") {
 TEST_CASE("a ring is made with the first operation that waits by it, and goes with the pool") {
   if (!permitted()) return;
   weft_test::watchdog const guard("ring_operation_test: rings");
+  weft_io const unset(nullptr);
   temporary_file const there;
   auto const write = [&]() -> task<> {
     auto const f = co_await file::open(there.path(), file_mode::read_write);
@@ -278,25 +298,27 @@ TEST_CASE("WEFT_IO decides for pools that do not care") {
   weft_test::watchdog const guard("ring_operation_test: WEFT_IO");
   temporary_file const there;
   auto const rings_of = [&](io_backend asked) {
+    int const before = rings();
     weft::pool pool{{.workers = 1, .io = asked}};
     pool.run([&]() -> task<> {
       auto const f = co_await file::open(there.path(), file_mode::read_write);
       co_await f.write_at(0, "text");
     });
-    return rings();
+    return rings() - before;
   };
-  char const* const set = std::getenv("WEFT_IO");
-  std::optional<std::string> const before = set ? std::optional<std::string>(set) : std::nullopt;
-  ::setenv("WEFT_IO", "io_uring", 1);
-  CHECK(rings_of(io_backend::automatic) == 1);
-  CHECK(rings_of(io_backend::epoll) == 0);
-  ::setenv("WEFT_IO", "epoll", 1);
-  CHECK(rings_of(io_backend::automatic) == 0);
-  CHECK(rings_of(io_backend::io_uring) == 0);
-  ::unsetenv("WEFT_IO");
+  {
+    weft_io const set("io_uring");
+    CHECK(rings_of(io_backend::automatic) == 1);
+    CHECK(rings_of(io_backend::epoll) == 0);
+  }
+  {
+    weft_io const set("epoll");
+    CHECK(rings_of(io_backend::automatic) == 0);
+    CHECK(rings_of(io_backend::io_uring) == 0);
+  }
+  weft_io const unset(nullptr);
   CHECK(rings_of(io_backend::automatic) == 0);
   CHECK(rings_of(io_backend::io_uring) == 1);
-  if (before) ::setenv("WEFT_IO", before->c_str(), 1);
 }
 
 TEST_CASE("where the system denies io_uring, threads read and write in its place") {
