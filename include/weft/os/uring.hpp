@@ -55,8 +55,8 @@ struct uring_parameters {
     std::uint32_t head, tail, mask, count, overflow, completions, flags, unused;
     std::uint64_t unused_too;
   };
-  static constexpr std::uint32_t with_completion_count = 1 << 3;                                        // of flags
-  static constexpr std::uint32_t one_mapping = 1 << 0, none_dropped = 1 << 1, native_threads = 1 << 9;  // of features
+  static constexpr std::uint32_t with_completion_count = 1 << 3;                 // of flags
+  static constexpr std::uint32_t one_mapping = 1 << 0, native_threads = 1 << 9;  // of features
 
   std::uint32_t entry_count, completion_count, flags, thread_cpu, thread_idle, features, queue_descriptor, unused[3];
   submission_offsets submission;
@@ -71,11 +71,7 @@ static_assert(sizeof(uring_entry) == 64 && sizeof(uring_completion) == 16 && siz
 class uring : pinned {
  public:
   // Systems before 5.12 are not asked: their threads have rights of their own (see native_threads).
-  static constexpr std::uint32_t needed =
-      uring_parameters::one_mapping | uring_parameters::none_dropped | uring_parameters::native_threads;
-  static constexpr std::uint32_t get_events = 1;  // of enter
-  static constexpr std::uint32_t completions_wait =
-      1 << 1;  // of submission_flags: more have ended than the queue has room for
+  static constexpr std::uint32_t needed = uring_parameters::one_mapping | uring_parameters::native_threads;
 
   /// Powers of two, no fewer completions than entries. error() says whether there is a ring.
   uring(std::uint32_t entry_count, std::uint32_t completion_count) noexcept
@@ -91,18 +87,16 @@ class uring : pinned {
   /// epoll finds it readable while there are completions.
   [[nodiscard]] int descriptor() const noexcept { return descriptor_.get(); }
 
-  /// The system takes up to `submitted` entries; returns how many, or the negative error. Does not wait for completions.
-  int enter(std::uint32_t submitted, std::uint32_t flags) const noexcept {
-    auto const n = ::syscall(SYS_io_uring_enter, descriptor_.get(), submitted, 0, flags, nullptr, 0);
-    return n < 0 ? -errno : static_cast<int>(n);
+  /// The system takes up to `submitted` entries: its head tells how many. Does not wait for completions.
+  void enter(std::uint32_t submitted) const noexcept {
+    ::syscall(SYS_io_uring_enter, descriptor_.get(), submitted, 0, 0, nullptr, 0);
   }
 
   // Shared with the system. Heads and tails count on and on; a place is found by the mask.
-  std::uint32_t* submission_head = nullptr;   // the system's
-  std::uint32_t* submission_tail = nullptr;   // ours
-  std::uint32_t* submission_flags = nullptr;  // the system's
-  std::uint32_t* completion_head = nullptr;   // ours
-  std::uint32_t* completion_tail = nullptr;   // the system's
+  std::uint32_t* submission_head = nullptr;  // the system's
+  std::uint32_t* submission_tail = nullptr;  // ours
+  std::uint32_t* completion_head = nullptr;  // ours
+  std::uint32_t* completion_tail = nullptr;  // the system's
   uring_entry* entries = nullptr;
   uring_completion const* completions = nullptr;
 
@@ -130,7 +124,6 @@ class uring : pinned {
 
     submission_head = word(p.submission.head);
     submission_tail = word(p.submission.tail);
-    submission_flags = word(p.submission.flags);
     submission_mask = *word(p.submission.mask);
     completion_head = word(p.completion.head);
     completion_tail = word(p.completion.tail);

@@ -96,10 +96,7 @@ static_assert(static_cast<int>(uring_entry::code::sync) == IORING_OP_FSYNC &&
               static_cast<int>(uring_entry::code::write) == IORING_OP_WRITE);
 static_assert(uring_entry::on_a_thread == IOSQE_ASYNC &&
               uring_parameters::with_completion_count == IORING_SETUP_CQSIZE);
-static_assert(weft::detail::uring::needed ==
-              (IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_NATIVE_WORKERS));
-static_assert(weft::detail::uring::get_events == IORING_ENTER_GETEVENTS &&
-              weft::detail::uring::completions_wait == IORING_SQ_CQ_OVERFLOW);
+static_assert(weft::detail::uring::needed == (IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NATIVE_WORKERS));
 
 namespace {
 
@@ -428,7 +425,7 @@ TEST_CASE("a pool that ends waits for what the system still does for it") {
   std::vector<weft::future<int>> waiting;
   {
     weft::pool pool{{.workers = workers}};
-    for (int i = 0; i < 300; ++i) waiting.push_back(pool.spawn(read_byte, ends.first.get()));
+    for (unsigned i = 0; i < io_ring::most_in_flight; ++i) waiting.push_back(pool.spawn(read_byte, ends.first.get()));
   }
   for (auto& f : waiting) CHECK_THROWS_AS(f.get(), weft::stopped);
   char const c = 1;
@@ -437,31 +434,68 @@ TEST_CASE("a pool that ends waits for what the system still does for it") {
   CHECK(::read(ends.first.get(), &back, 1) == 1);
 }
 
-TEST_CASE("more may end at the same time than the queue of completions has room for") {
-  if (!permitted()) return;
-  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
-  weft_test::watchdog const guard("ring_operation_test: overflow", 60s);
-  weft_test::balance const balance;
+TEST_CASE("a ring takes as many operations as it has room for, and more when those have ended") {
+  io_ring ring;
+  if (ring.error()) return;
+  weft_test::watchdog const guard("ring_operation_test: room");
   auto const ends = blocking_pipe();
-  weft::pool pool{{.workers = workers}};
-  static constexpr int count = 1000;
-  auto const sum = pool.run([&]() -> task<int> {
-    std::vector<task<int>> all;
-    for (int i = 0; i < count; ++i) all.push_back(read_byte(ends.first.get()));
-    // Written by a worker that looks for no completion meanwhile.
-    all.push_back([](int to) -> task<int> {
-      std::vector<char> const ones(count, 1);
-      auto const n = ::write(to, ones.data(), ones.size());
-      std::this_thread::sleep_for(5ms);
-      co_return n == count ? 0 : -1'000'000;
-    }(ends.second.get()));
-    auto operation = weft::when_all(std::move(all));
-    auto const results = co_await std::move(operation);
-    int total = 0;
-    for (int const r : results) total += r;
-    co_return total;
+  std::vector<std::byte> buffers(io_ring::most_in_flight + 1);
+  for (int round = 0; round < 3; ++round) {
+    std::vector<std::uint64_t> keys;
+    for (auto& b : buffers) {
+      uring_entry e{};
+      e.what = uring_entry::code::read;
+      e.descriptor = ends.first.get();
+      e.address = reinterpret_cast<std::uint64_t>(&b);
+      e.length = 1;
+      e.key = ring.key_of(&b);
+      auto const taken = ring.submit(e);
+      CHECK((taken == io_ring::submitted::yes) == (&b != &buffers.back()));
+      if (taken == io_ring::submitted::yes) keys.push_back(e.key);
+    }
+    // Nobody takes what ends meanwhile: all have room.
+    for (auto const key : keys) ring.cancel(key);
+    std::vector<void*> ended;
+    while (ended.size() != keys.size())
+      ring.take([&](void* address, int result) {
+        ended.push_back(address);
+        CHECK(result == -ECANCELED);
+      });
+    std::sort(ended.begin(), ended.end());
+    CHECK(std::unique(ended.begin(), ended.end()) == ended.end());
+  }
+}
+
+TEST_CASE("more files may be waited for than a ring has room for") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("ring_operation_test: many", 60s);
+  temporary_file const there;
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers, .max_blocking = 8, .io = io_backend::io_uring}};
+  static constexpr unsigned count = 3 * io_ring::most_in_flight;
+  pool.run([&]() -> task<> {
+    auto const f = co_await file::open(there.path(), file_mode::read_write);
+    auto write = [](file to, unsigned i) -> task<> {
+      std::string const page(4096, static_cast<char>('a' + i % 26));
+      co_await to.write_at(std::uint64_t{i} * 4096, page);
+    };
+    std::vector<task<>> writing;
+    for (unsigned i = 0; i < count; ++i) writing.push_back(write(f, i));
+    auto all_written = weft::when_all(std::move(writing));
+    co_await std::move(all_written);
+    forget(there.path());
+    auto read = [](file from, unsigned i) -> task<> {
+      std::vector<std::byte> page(4096);
+      auto const n = co_await from.read_at(std::uint64_t{i} * 4096, page);
+      if (n != 4096) throw std::logic_error("short");
+      for (auto const b : page)
+        if (std::to_integer<unsigned>(b) != 'a' + i % 26) throw std::logic_error("another content");
+    };
+    std::vector<task<>> reading;
+    for (unsigned i = 0; i < count; ++i) reading.push_back(read(f, i));
+    auto all_read = weft::when_all(std::move(reading));
+    co_await std::move(all_read);
   });
-  CHECK(sum == count);
 }
 
 TEST_CASE("what the system does not take can be done in another way, and what it refuses is told") {

@@ -18,11 +18,13 @@ namespace weft::detail {
 //   completion   written by the system ── take ──▶ copied out, and its place is free again
 //
 // Who submits enters the system with one entry, under a lock: if the system does not take it, nobody else's stands behind it, and the tail
-// goes back. So the queue of entries is never longer than one. What ends while the queue of completions is full the system keeps aside, until
-// somebody who has emptied the queue asks for it.
+// goes back. So the queue of entries is never longer than one. Nothing is submitted that the queue of completions has no room for: what does not
+// fit the system would keep elsewhere, and lose where it has no memory. Half of the room is for cancels, of which there are as many as
+// there are operations, and some that have come too late.
 //
 //   E1  the release of a tail → the acquire of the other side    the entries, or completions, before it
 //   E2  the release of a head → the acquire of the other side    the places before it are free
+//   E3  the release of who counts a completion as taken → the acquire of who submits    its place is free
 //
 // The other side is the system. ThreadSanitizer does not see it: what a completion is about passes from thread to thread by an order of its
 // own (ring_operation E1).
@@ -45,28 +47,20 @@ class io_ring : pinned {
 
   enum class submitted { yes, no };
 
+  /// Operations that a ring takes at the same time.
+  static constexpr std::uint32_t most_in_flight = small_capacities ? 4 : 128;
+
   /// yes: a completion with the entry's key comes, perhaps before this returns. no: it never will.
-  [[nodiscard]] submitted submit(uring_entry const& e) noexcept {
-    small_lock const guard(submitting_);
-    ring_.entries[tail_ & ring_.submission_mask] = e;
-    shared(ring_.submission_tail).store(tail_ + 1, memory_order_release);  // E1.
-    static_cast<void>(ring_.enter(1, 0));
-    if (shared(ring_.submission_head).load(memory_order_acquire) == tail_ + 1) {  // E2.
-      ++tail_;
-      return submitted::yes;
-    }
-    shared(ring_.submission_tail).store(tail_, memory_order_relaxed);  // The system reads it inside enter alone.
-    return submitted::no;
-  }
+  [[nodiscard]] submitted submit(uring_entry const& e) noexcept { return submit(e, most_in_flight); }
 
   /// The operation with this key, if it is in flight, ends as soon as it can: with ECANCELED, or as it would have ended. When this returns,
-  /// the key is not looked for any more.
+  /// the key is not looked for any more. Does nothing where many cancels wait to be taken.
   void cancel(std::uint64_t key) noexcept {
     uring_entry e{};
     e.what = uring_entry::code::cancel;
     e.descriptor = -1;
     e.address = key;
-    static_cast<void>(submit(e));  // Its own completion has key 0.
+    static_cast<void>(submit(e, completion_count));  // Its own completion has key 0.
   }
 
   /// A look that may be wrong: without the lock.
@@ -86,8 +80,24 @@ class io_ring : pinned {
   }
 
  private:
-  static constexpr std::uint32_t entry_count = small_capacities ? 4 : 64, completion_count = small_capacities ? 4 : 256;
+  static constexpr std::uint32_t entry_count = small_capacities ? 4 : 64, completion_count = 2 * most_in_flight;
   static constexpr int address_width = 48;
+
+  [[nodiscard]] submitted submit(uring_entry const& e, std::uint32_t most) noexcept {
+    small_lock const guard(submitting_);
+    if (in_flight_.load(memory_order_acquire) >= most) return submitted::no;  // acquire: E3.
+    in_flight_.fetch_add(1, memory_order_relaxed);
+    ring_.entries[tail_ & ring_.submission_mask] = e;
+    shared(ring_.submission_tail).store(tail_ + 1, memory_order_release);  // release: E1.
+    ring_.enter(1);
+    if (shared(ring_.submission_head).load(memory_order_acquire) == tail_ + 1) {  // acquire: E2.
+      ++tail_;
+      return submitted::yes;
+    }
+    shared(ring_.submission_tail).store(tail_, memory_order_relaxed);  // The system reads it inside enter alone.
+    in_flight_.fetch_sub(1, memory_order_relaxed);
+    return submitted::no;
+  }
 
   // Of the policy, as every atomic.
   static atomic<std::uint32_t>& shared(std::uint32_t* word) noexcept {
@@ -97,22 +107,21 @@ class io_ring : pinned {
 
   std::size_t take_some(std::array<uring_completion, 32>& some) noexcept {
     small_lock const guard(taking_);
-    for (;;) {
-      auto const end = shared(ring_.completion_tail).load(memory_order_acquire);  // E1.
-      std::size_t count = 0;
-      while (head_ != end && count < some.size()) some[count++] = ring_.completions[head_++ & ring_.completion_mask];
-      shared(ring_.completion_head).store(head_, memory_order_release);  // E2.
-      if (count != 0 || !(shared(ring_.submission_flags).load(memory_order_relaxed) & uring::completions_wait))
-        return count;
-      if (ring_.enter(0, uring::get_events) < 0) return 0;  // a further event tells of them
-    }
+    auto const end = shared(ring_.completion_tail).load(memory_order_acquire);  // acquire: E1.
+    std::uint32_t count = 0;
+    while (head_ != end && count < some.size()) some[count++] = ring_.completions[head_++ & ring_.completion_mask];
+    if (count == 0) return 0;
+    shared(ring_.completion_head).store(head_, memory_order_release);  // release: E2.
+    in_flight_.fetch_sub(count, memory_order_release);                 // release: E3.
+    return count;
   }
 
   uring ring_;
   alignas(cache_line) small_mutex submitting_;
   std::uint32_t tail_ = 0;  // guarded by submitting_
   alignas(cache_line) small_mutex taking_;
-  std::uint32_t head_ = 0;  // guarded by taking_
+  std::uint32_t head_ = 0;              // guarded by taking_
+  atomic<std::uint32_t> in_flight_{0};  // submitted and not taken, cancels, too
   atomic<std::uint16_t> numbers_{0};
 };
 
