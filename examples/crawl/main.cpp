@@ -47,7 +47,8 @@ constexpr char usage[] =
     "  -t, --timeout SECONDS wait so long for a connection, and for each piece that comes (20)\n"
     "  -q, --quiet           say nothing about pages that could not be read\n"
     "      --help            this text\n"
-    "Exit status: 0 done, 1 a page to start from could not be read, 2 misuse or no output, 130 interrupted, 143 terminated.\n";
+    "Exit status: 0 done, 1 a page to start from could not be read, 2 misuse or no output, 130 interrupted, 143 "
+    "terminated.\n";
 
 enum class talk { words, all };
 
