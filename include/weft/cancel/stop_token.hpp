@@ -127,12 +127,8 @@ class stop_state : stop_registration {  // with its parent
   [[nodiscard]] bool add(stop_registration& callback) noexcept {
     spin_lock const guard(lock_);
     if (requested_.load(memory_order_relaxed)) return false;
-    if (parent_ && !linked_) {
-      invoke_ = [](stop_registration* r) noexcept { static_cast<stop_state*>(r)->request_stop(); };
-      previous_ = nullptr;
-      if (!parent_->add(*this)) return false;
-      linked_ = true;
-    }
+    if (parent_ && !linked_) [[unlikely]]
+      if (!link_to_parent()) return false;
     callback.next_ = callbacks_;
     callback.previous_ = &callbacks_;
     if (callbacks_) callbacks_->previous_ = &callback.next_;
@@ -184,6 +180,13 @@ class stop_state : stop_registration {  // with its parent
     stop_registration* running;
     bool gone;
   };
+
+  // With lock_.
+  [[nodiscard, gnu::noinline]] bool link_to_parent() noexcept {
+    invoke_ = [](stop_registration* r) noexcept { static_cast<stop_state*>(r)->request_stop(); };
+    previous_ = nullptr;
+    return linked_ = parent_->add(*this);
+  }
 
   // With lock_, which it lets go.
   void call_all() noexcept {

@@ -159,6 +159,14 @@ class channel : detail::pinned {
     if (!receivers_.empty()) s |= receiver_bit;
     state_.store(s, detail::memory_order_release);  // E1.
   }
+  // The same, where nothing has changed but that somebody waits, or one of them no longer does.
+  void note_waiting(std::uint32_t bit) noexcept {
+    state_.store(state_.load(detail::memory_order_relaxed) | bit, detail::memory_order_release);  // E1.
+  }
+  void note_left(detail::waiter_queue& queue, std::uint32_t bit) noexcept {
+    if (queue.empty())
+      state_.store(state_.load(detail::memory_order_relaxed) & ~bit, detail::memory_order_release);  // E1.
+  }
   static void give(detail::waiter& to, T& message) noexcept {
     static_cast<receiving&>(to).into->emplace(std::move(message));
   }
@@ -183,9 +191,12 @@ class channel : detail::pinned {
     return next;
   }
 
-  offered try_send_now(T& v) {
+  [[gnu::always_inline]] offered try_send_now(T& v) {
     auto const seen = state_.load(detail::memory_order_acquire);  // E1.
     if ((seen & (receiver_bit | room_bit)) == 0) return (seen & closed_bit) != 0 ? offered::closed : offered::no_room;
+    return send_locked(v);
+  }
+  [[gnu::noinline]] offered send_locked(T& v) {
     detail::waiter* receiver = nullptr;
     {
       detail::spin_lock const locked(lock_);
@@ -193,20 +204,24 @@ class channel : detail::pinned {
       if (!receivers_.empty()) receiver = receivers_.pop_claimed();
       if (receiver) {
         give(*receiver, v);
+        note_left(receivers_, receiver_bit);
       } else {
         if (messages_.full()) return offered::no_room;
         messages_.make_room();
         messages_.push(std::move(v));
+        note_state();
       }
-      note_state();
     }
     if (receiver) receiver->fire();  // Past here *this may be gone.
     return offered::taken;
   }
 
-  got try_receive_now(std::optional<T>& v) noexcept {
+  [[gnu::always_inline]] got try_receive_now(std::optional<T>& v) noexcept {
     auto const seen = state_.load(detail::memory_order_acquire);  // E1.
     if ((seen & (message_bit | sender_bit)) == 0) return (seen & closed_bit) != 0 ? got::end : got::nothing;
+    return receive_locked(v);
+  }
+  [[gnu::noinline]] got receive_locked(std::optional<T>& v) noexcept {
     detail::waiter* sender = nullptr;
     {
       detail::spin_lock const locked(lock_);
@@ -254,14 +269,14 @@ detail::enqueued channel<T>::enqueue(sending& mine) {
   {
     detail::spin_lock const locked(lock_);
     if (closed_) return mine.claim() ? detail::enqueued::completed : detail::enqueued::lost;
-    receiver = receivers_.pop_for(mine);
+    if (!receivers_.empty()) receiver = receivers_.pop_for(mine);
     if (receiver) {
       give(*receiver, *mine.message);
     } else if (mine.owner().claimed()) {
       return detail::enqueued::lost;
     } else if (messages_.full()) {
       if (!senders_.stand(mine)) return detail::enqueued::lost;
-      note_state();
+      note_waiting(sender_bit);
       return detail::enqueued::waits;
     } else {
       messages_.make_room();
@@ -283,7 +298,7 @@ detail::enqueued channel<T>::enqueue(receiving& mine) noexcept {
     if (!messages_.empty()) {
       if (!mine.claim()) return detail::enqueued::lost;
       sender = take_oldest(*mine.into);
-    } else if ((sender = senders_.pop_for(mine))) {
+    } else if (!senders_.empty() && (sender = senders_.pop_for(mine))) {
       take(*sender, *mine.into);
     } else if (mine.owner().claimed()) {
       return detail::enqueued::lost;
@@ -291,7 +306,7 @@ detail::enqueued channel<T>::enqueue(receiving& mine) noexcept {
       return mine.claim() ? detail::enqueued::completed : detail::enqueued::lost;
     } else {
       if (!receivers_.stand(mine)) return detail::enqueued::lost;
-      note_state();
+      note_waiting(receiver_bit);
       return detail::enqueued::waits;
     }
     note_state();

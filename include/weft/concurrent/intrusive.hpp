@@ -86,9 +86,12 @@ class intrusive_list : pinned {
   }
 
   T* pop_front() noexcept {
-    T* const item = front();
-    if (item) remove(item);
-    return item;
+    list_link* const link = head_.next;
+    if (link == &head_) return nullptr;
+    head_.next = link->next;
+    link->next->previous = &head_;
+    link->previous = link->next = nullptr;
+    return static_cast<T*>(link);
   }
 
  private:

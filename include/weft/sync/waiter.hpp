@@ -70,8 +70,9 @@ class selection : public resumption, protected stop_registration {
 
   /// True: the caller has won. It hands over what it has, and then fires, as its last touch. False: the task goes on with
   /// something else; what the caller has is for the next in its queue.
-  [[nodiscard]] bool claim() noexcept {
-    if (!waits_alone()) return set_if_open(claimed_bit);
+  [[nodiscard, gnu::always_inline]] bool claim() noexcept {
+    if (!waits_alone()) [[unlikely]]
+      return set_if_open(claimed_bit);
     if (registered_ == nowhere) return true;
     if (!ambient->stop->at(registered_).take_out(*this)) return false;
     registered_ = nowhere;
@@ -112,7 +113,7 @@ class selection : public resumption, protected stop_registration {
 
   /// After the waiters have been put into their queues: from here on a stop is one of those who claim. False: it has been
   /// asked for already, and the function given to the constructor is the caller's to call.
-  [[nodiscard]] bool accept_stop() noexcept {
+  [[nodiscard, gnu::always_inline]] bool accept_stop() noexcept {
     stop_state* const stop = ambient->stop;
     if (!stop) return true;
     auto const where = place_to_register(*stop);
@@ -145,7 +146,7 @@ class selection : public resumption, protected stop_registration {
   [[nodiscard]] bool waits_alone() const noexcept { return (word_.load(memory_order_relaxed) & alone_bit) != 0; }
 
   // False: claimed.
-  bool set_if_open(std::uint8_t bit) noexcept {
+  [[gnu::noinline]] bool set_if_open(std::uint8_t bit) noexcept {
     auto seen = word_.load(memory_order_relaxed);
     for (brief_wait other;;) {
       if (seen & claimed_bit) return false;
@@ -189,7 +190,7 @@ class waiter : public list_link, pinned {
 
   /// See selection::claim. Under the lock of the queue that the waiter stands in or has just been taken from, or by its own
   /// task.
-  [[nodiscard]] bool claim() noexcept {
+  [[nodiscard, gnu::always_inline]] bool claim() noexcept {
     if ((owner_ & handed_on_bit) != 0) return true;
     if (!owner().claim()) return false;
     owner().winner = this;
@@ -249,14 +250,14 @@ class waiter_queue : public intrusive_list<waiter> {
  public:
   /// By an enqueue, as the last that it does with w before it lets go of the lock. False: the task that waits alone has been asked to stop,
   /// w does not stand in the queue; enqueue then says lost.
-  [[nodiscard]] bool stand(waiter& w) noexcept {
+  [[nodiscard, gnu::always_inline]] bool stand(waiter& w) noexcept {
     if (w.owner().waits_alone() && !w.owner().accept_stop()) return false;
     push_back(&w);
     return true;
   }
 
   /// Takes the first waiter that can be claimed out of the queue, and with it those before, which cannot; null: there is none.
-  [[nodiscard]] waiter* pop_claimed() noexcept {
+  [[nodiscard, gnu::always_inline]] waiter* pop_claimed() noexcept {
     while (waiter* const w = pop_front())
       if (w->claim()) return w;
     return nullptr;
@@ -354,7 +355,7 @@ class operation_awaiter : public native_awaiter {
     return wait_.emplace(op_).begin_waiting(task);
   }
 
-  decltype(auto) await_resume() {
+  [[gnu::always_inline]] decltype(auto) await_resume() {
     if (wait_) wait_->end_waiting();
     return op_.take();
   }
