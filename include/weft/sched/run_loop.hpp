@@ -90,6 +90,13 @@ inline void scheduler::wake(int index) noexcept {
 }
 
 inline void scheduler::notify_work() noexcept {
+  // One look is enough where everybody is busy, nobody is held and nobody blocked. sleep E1, begin_blocking.
+  if (idle.idle() == 0 && held_.load(memory_order_relaxed) == 0 && surplus_.load(memory_order_seq_cst) >= 0)
+    return arm_monitor();
+  call_somebody();
+}
+
+[[gnu::noinline]] inline void scheduler::call_somebody() noexcept {
   auto const watcher = timekeeper_.load(memory_order_relaxed);
   auto index = idle.claim_sleeper(idle_set::claim::unless_searching, idle_set::nobody, watcher);
   if (index == idle_set::nobody) {
@@ -150,8 +157,20 @@ inline void scheduler::prefetch(ready_job const* later) noexcept {
 }
 
 inline job* scheduler::find_local(worker& self) noexcept {
-  // Now and then the oldest first, so that nobody waits for ever behind those who keep themselves busy.
   ++self.tick;
+  // What was just woken, where nothing comes before it: the same as below, in few instructions.
+  if (self.lifo_streak < worker::lifo_budget && self.tick % 8 != 0 && self.tick % 61 != 0 &&
+      self.deque.mark() == self.deque.bottom() && self.lifo.load(memory_order_relaxed)) {
+    if (job* const j = self.lifo.exchange(nullptr, memory_order_acquire)) {  // acquire: from whoever put it there.
+      ++self.lifo_streak;
+      return j;
+    }
+  }
+  return find_local_in_order(self);
+}
+
+[[gnu::noinline]] inline job* scheduler::find_local_in_order(worker& self) noexcept {
+  // Now and then the oldest first, so that nobody waits for ever behind those who keep themselves busy.
   if (self.tick % 8 == 0 && events_.load(memory_order_relaxed)) {
     // Whatever comes has its turn behind what is here. Fetched while the ring is full, it would overflow into the injection queue, and
     // lose that turn to what comes later; what has is fetched from there first.
@@ -169,8 +188,7 @@ inline job* scheduler::find_local(worker& self) noexcept {
     if (self.deque.pop()) return self.deque.item_at(self.deque.mark());
     self.deque.settle(self.deque.bottom());
   }
-  constexpr std::uint32_t lifo_budget = 3;
-  if (self.lifo_streak < lifo_budget && self.lifo.load(memory_order_relaxed)) {
+  if (self.lifo_streak < worker::lifo_budget && self.lifo.load(memory_order_relaxed)) {
     if (job* const j = self.lifo.exchange(nullptr, memory_order_acquire)) {  // acquire: from whoever put it there.
       ++self.lifo_streak;
       return j;

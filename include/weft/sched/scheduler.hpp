@@ -86,6 +86,7 @@ class scheduler : pinned {
 
   /// Work has been made visible by a seq_cst operation: wakes a sleeper, unless somebody searches anyway.
   void notify_work() noexcept;
+  void call_somebody() noexcept;
 
   // ── time ──
 
@@ -227,6 +228,7 @@ class scheduler : pinned {
   [[nodiscard]] job* search(worker& self) noexcept;
   void watch_left_alone() noexcept;
   job* find_local(worker& self) noexcept;
+  job* find_local_in_order(worker& self) noexcept;
   job* find_anywhere(worker& self) noexcept;
   job* take_ready_of_others(worker& self, unsigned start) noexcept;
   job* take_woken_of_others(worker& self, unsigned start) noexcept;

@@ -88,6 +88,7 @@ class worker : pinned {
  public:
   static constexpr std::size_t deque_capacity = small_capacities ? 1024 : std::size_t{1} << 20;
   static constexpr std::size_t ring_capacity = modelled ? 4 : small_capacities ? 16 : 256;
+  static constexpr std::uint32_t lifo_budget = 3;    // jobs in a row from the LIFO slot, before others have their turn
   static constexpr unsigned transfers_at_most = 24;  // nested transfers on one stack, where they are not tail calls
 
   worker(scheduler& home_scheduler, unsigned own_index, block_depot& depot)
@@ -108,7 +109,7 @@ class worker : pinned {
   bool resuming = false;
 
   std::uint32_t tick = 0;
-  std::uint32_t lifo_streak = 0;
+  std::uint32_t lifo_streak = 0;    // jobs in a row from the LIFO slot
   std::uint32_t io_streak = 0;      // I/O calls in a row that did not have to wait (see io/operation.hpp)
   std::uint64_t io_streak_job = 0;  // in the job of this number
   bool from_driver = false;         // what it runs came from outside: it goes back there without a search
