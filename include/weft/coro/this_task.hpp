@@ -24,7 +24,7 @@ class yield_awaiter : public native_awaiter, resumption {
   void await_suspend(std::coroutine_handle<Promise> task) noexcept {
     handle = task;
     ambient = task.promise().ambient();
-    ambient->home->submit(this);  // Past here *this may be gone.
+    ambient->home->submit_behind(this);  // Past here *this may be gone.
   }
 
   void await_resume() const {

@@ -49,13 +49,19 @@ inline void scheduler::submit_woken(worker& self, ready_job* j) noexcept {
   if (self.kind == worker_kind::external) return submit(j);
   // seq_cst: sleep E1, a producer's step; its acquire half takes the former job from whoever put it there.
   if (ready_job* const former = self.lifo.exchange(j, memory_order_seq_cst)) return submit(former);
-  notify_work();
+  notify_of_woken();
 }
 
 inline void scheduler::submit_woken(ready_job* j) noexcept {
   worker* const self = current_worker();
   if (self && &self->home == this) return submit_woken(*self, j);
   submit(j);
+}
+
+inline void scheduler::submit_behind(ready_job* j) noexcept {
+  worker* const self = current_worker();
+  if (!self || &self->home != this || self->kind == worker_kind::external || !self->ring.push(j)) return submit(j);
+  notify_of_woken();
 }
 
 // Would somebody take a job, or would a spare, in the place of one who is blocked? seq_cst: begin_blocking.
@@ -89,10 +95,22 @@ inline void scheduler::wake(int index) noexcept {
   sleeper.sleep.unpark();
 }
 
+// A producer's second step. One look is enough where everybody is busy, nobody is held and nobody blocked.
+inline bool scheduler::nobody_to_call() const noexcept {
+  // seq_cst: begin_blocking.
+  return idle.idle() == 0 && held_.load(memory_order_relaxed) == 0 && surplus_.load(memory_order_seq_cst) >= 0;
+}
+
 inline void scheduler::notify_work() noexcept {
-  // One look is enough where everybody is busy, nobody is held and nobody blocked. sleep E1, begin_blocking.
-  if (idle.idle() == 0 && held_.load(memory_order_relaxed) == 0 && surplus_.load(memory_order_seq_cst) >= 0)
-    return arm_monitor();
+  if (nobody_to_call()) arm_monitor();
+  else call_somebody();
+}
+
+// Work that its worker will mostly run at once.
+inline void scheduler::notify_of_woken() noexcept {
+  if (nobody_to_call()) return arm_monitor();
+  // One who dozes may be held; if so, and nobody else is idle, it is to be called. seq_cst: doze E1.
+  if (dozing_.load(memory_order_seq_cst) && idle.idle() != 0) return;
   call_somebody();
 }
 
@@ -204,14 +222,35 @@ inline job* scheduler::find_local(worker& self) noexcept {
   return take_injected(self);
 }
 
+// Has `victim`, which has one job ready, been seen in one and the same job for so many ticks? One victim is watched at a time.
+inline bool scheduler::has_stayed(worker& self, worker const& victim, std::uint64_t patience) const noexcept {
+  // Relaxed: a guess. Who sees an old number begins to watch anew.
+  auto& watched = self.watched;
+  auto const job = victim.jobs.get();
+  if (watched.victim == &victim) {
+    if (watched.job == job) return ticks() - watched.since >= patience;
+    watched.victim = nullptr;
+  }
+  if (!watched.victim) {
+    watched = {&victim, job, ticks()};
+    self.saw_one = true;
+  }
+  return false;
+}
+
+// One job alone in a ring is its owner's next, so it is taken only from one who does not get on with it.
 inline job* scheduler::take_ready_of_others(worker& self, unsigned start) noexcept {
+  constexpr auto patience = ticks_per_microsecond;
+  bool const at_once = modelled || current_simulation();
   auto const count = worker_count();
   for (unsigned i = 0; i < count; ++i) {
     worker& victim = worker_at((start + i) % count);
     if (&victim == &self) continue;
+    if (!at_once && victim.ring.size() == 1 && !has_stayed(self, victim, patience)) continue;
     std::array<ready_job*, worker::ring_capacity / 2> taken;
     if (auto const n = victim.ring.steal(taken.data(), taken.size())) {
       self.steals.add();
+      self.watched.victim = nullptr;
       for (std::size_t k = 1; k < n; ++k)
         if (!self.ring.push(taken[k])) inject(taken[k]);
       if (n > 1) notify_work();
@@ -223,25 +262,19 @@ inline job* scheduler::take_ready_of_others(worker& self, unsigned start) noexce
 
 // A job that was just woken runs soon where its waker is, when that one waits. Two tasks that send each other messages would otherwise be
 // pulled apart again and again, and each message would cost what it costs to get its cache lines from another core. So it is taken only
-// from a worker that has been seen in one and the same job for a while. One victim is watched at a time.
+// from a worker that has been seen in one and the same job for a while.
 inline job* scheduler::take_woken_of_others(worker& self, unsigned start) noexcept {
   constexpr auto patience = modelled ? 0 : 5 * ticks_per_microsecond;
-  // Relaxed: a guess. Who sees an old number begins to watch anew.
-  auto const has_one = [](worker const& w) { return w.lifo.load(memory_order_relaxed) != nullptr; };
-  auto& watched = self.watched;
-  if (watched.victim && has_one(*watched.victim) && watched.victim->jobs.get() == watched.job) {
-    if (ticks() - watched.since < patience) return nullptr;
-    if (job* const j = std::exchange(watched.victim, nullptr)->lifo.exchange(nullptr, memory_order_acquire))
-      return j;  // acquire: from its waker.
-  }
-  watched.victim = nullptr;
+  auto const has_woken = [](worker const& w) { return w.lifo.load(memory_order_relaxed) != nullptr; };
   auto const count = worker_count();
   for (unsigned i = 0; i < count; ++i) {
     worker& victim = worker_at((start + i) % count);
-    if (&victim == &self || !has_one(victim)) continue;
-    watched = {&victim, victim.jobs.get(), ticks()};
-    break;
+    if (&victim == &self || !has_woken(victim) || !has_stayed(self, victim, patience)) continue;
+    self.watched.victim = nullptr;
+    if (job* const j = victim.lifo.exchange(nullptr, memory_order_acquire)) return j;  // acquire: from its waker.
   }
+  auto& watched = self.watched;
+  if (watched.victim && !has_woken(*watched.victim) && watched.victim->ring.size() != 1) watched.victim = nullptr;
   return nullptr;
 }
 
@@ -290,6 +323,16 @@ inline bool scheduler::work_visible() const noexcept {
     // sleep E1.
     if (!w.ring.empty() || w.deque.looks_stealable() || w.lifo.load(memory_order_seq_cst)) return true;
   }
+  return false;
+}
+
+// As work_visible, but for what was just woken.
+inline bool scheduler::work_visible_but_woken() const noexcept {
+  if (injected_.load(memory_order_seq_cst) != 0) return true;  // sleep E1: inject.
+  auto const count = worker_count();
+  for (unsigned i = 0; i < count; ++i)
+    // sleep E1.
+    if (worker const& w = worker_at(i); !w.ring.empty() || w.deque.looks_stealable()) return true;
   return false;
 }
 
@@ -368,8 +411,10 @@ inline void scheduler::run(worker& self) noexcept {
 // a searcher: there may be a job that is still its waker's (take_woken_of_others), and nobody else is to be woken for that.
 inline scheduler::awake scheduler::search_and_sleep(worker& self) noexcept {
   for (job* found = nullptr;; found = find_local(self)) {
+    self.saw_one = false;
     if (!found && (found = search(self))) self.from_driver = false;
     if (!found) poll_timers(self), found = find_local(self);
+    self.vain_searches = !found && self.saw_one ? self.vain_searches + 1 : 0;
     if (found) {
       leave_search();
       run_job(self, found);
@@ -433,7 +478,10 @@ inline scheduler::awake scheduler::sleep(worker& self) noexcept {
     return sleep_in_driver(self, *events);
   idle.announce_sleep(self.index);
   look_before_sleep(self);
-  if (work_visible_to(self)) {
+  bool const watched = leaves_woken_alone(self);
+  bool const dozes = watched && !dozing_.exchange(true, memory_order_seq_cst);  // doze E1
+  auto doze_ends = dozes ? clock::now() + longest_doze : clock::time_point::max();
+  if (watched ? work_visible_but_woken() : work_visible_to(self)) {
     auto const index =
         idle.claim_sleeper(idle_set::claim::unless_searching, own, timekeeper_.load(memory_order_relaxed));
     if (index != idle_set::nobody && index != own) wake(index);
@@ -452,12 +500,30 @@ inline scheduler::awake scheduler::sleep(worker& self) noexcept {
         continue;
       }
     }
-    self.sleep.park(deadline);
+    if (dozes && clock::now() >= doze_ends) {
+      auto const index = idle.claim_sleeper(idle_set::claim::always, own);
+      if (index == own) break;
+      if (index != idle_set::nobody) wake(index);  // this one is held
+      doze_ends = clock::now() + longest_doze;
+    }
+    self.sleep.park(std::min(deadline, doze_ends));
   }
+  if (dozes) dozing_.store(false, memory_order_seq_cst);         // doze E1
   if (exiting_.load(memory_order_acquire)) return awake::ended;  // acquire: shut_down.
   poll_timers(self);
   stop_keeping_time(self);
   return awake::searching;
+}
+
+// Two tasks that send each other messages have a woken job in their worker's LIFO slot again and again, each of which that worker runs
+// itself a moment later; a task that gives way is often the next in its worker's ring. Who has looked on for two whole searches, and had
+// nothing to take, dozes: a sleep that ends after a millisecond at the latest, in a search. As long as somebody does, nobody else is woken
+// for such a job, nor stays awake for one in a slot.
+//   E1  seq_cst, both sides: who leaves a job to the one who dozes has made it visible, then looks at dozing_; who dozes no longer
+//       says so, then looks at all work, as a searcher that sleeps or leaves the count. So it sees that job, or the other calls a sleeper.
+inline bool scheduler::leaves_woken_alone(worker const& self) const noexcept {
+  constexpr unsigned vain_at_most = 2;
+  return !modelled && self.vain_searches >= vain_at_most && self.kind == worker_kind::regular && !current_simulation();
 }
 
 // After it was announced.

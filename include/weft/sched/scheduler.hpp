@@ -69,6 +69,9 @@ class scheduler : pinned {
   /// Puts a new job behind what is there: into the calling worker's ring if it is one of ours, else into the injection queue.
   void submit(ready_job* j) noexcept;
 
+  /// The same for a job that gives way. It leaves its worker free for what comes next, so that nobody need be woken for it.
+  void submit_behind(ready_job* j) noexcept;
+
   /// Puts a job that was waiting in front: it runs next on this worker, unless somebody takes it.
   void submit_woken(ready_job* j) noexcept;
 
@@ -86,7 +89,9 @@ class scheduler : pinned {
 
   /// Work has been made visible by a seq_cst operation: wakes a sleeper, unless somebody searches anyway.
   void notify_work() noexcept;
+  void notify_of_woken() noexcept;
   void call_somebody() noexcept;
+  [[nodiscard]] bool nobody_to_call() const noexcept;
 
   // ── time ──
 
@@ -232,6 +237,7 @@ class scheduler : pinned {
   job* find_anywhere(worker& self) noexcept;
   job* take_ready_of_others(worker& self, unsigned start) noexcept;
   job* take_woken_of_others(worker& self, unsigned start) noexcept;
+  [[nodiscard]] bool has_stayed(worker& self, worker const& victim, std::uint64_t patience) const noexcept;
   job* take_injected(worker& self) noexcept;
   static void prefetch(ready_job const* later) noexcept;
   void run_job(worker& self, job* j) noexcept;
@@ -240,6 +246,9 @@ class scheduler : pinned {
   awake sleep(worker& self) noexcept;
   void leave_search() noexcept;
   [[nodiscard]] bool work_visible() const noexcept;
+  [[nodiscard]] bool work_visible_but_woken() const noexcept;
+  [[nodiscard]] bool leaves_woken_alone(worker const& self) const noexcept;
+  static constexpr auto longest_doze = std::chrono::milliseconds(1);
   [[nodiscard]] bool work_visible_to(worker const& self) const noexcept;
   [[nodiscard]] bool stands_by(worker const& self) const noexcept;
   [[nodiscard]] bool spares_stand_by() const noexcept;
@@ -267,7 +276,8 @@ class scheduler : pinned {
   atomic<unsigned> worker_count_{0};
   std::array<atomic<bool>, idle_set::capacity> external_free_{};
   atomic<unsigned> externals_{0};
-  atomic<unsigned> held_{0};  // sleepers kept asleep for plain threads that have joined in
+  atomic<unsigned> held_{0};    // sleepers kept asleep for plain threads that have joined in
+  atomic<bool> dozing_{false};  // a sleeper looks after what was just woken, within longest_doze
 
   alignas(cache_line) small_mutex injection_lock_;
   backlog<ready_job, &ready_job::next_ready> injection_;  // guarded by injection_lock_

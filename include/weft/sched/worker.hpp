@@ -144,12 +144,14 @@ class worker : pinned {
   unsigned joins = 0;             // frames that wait in joins
   worker* victim = nullptr;       // whose deque the job about to be run comes from
 
-  // Who has a woken job that this worker would take, in which of its jobs that one was seen, and since when, in ticks.
+  // Who has a job ready that this worker would take (see has_stayed), in which of its jobs that one was seen, and since when, in ticks.
   struct watch {
-    worker* victim = nullptr;
+    worker const* victim = nullptr;
     std::uint64_t job = 0, since = 0;
   };
   watch watched;
+  bool saw_one = false;        // in this search
+  unsigned vain_searches = 0;  // one after the other that saw such jobs and had nothing to take
 
   // ── the monitor alone ──
   std::uint64_t jobs_seen = 0;  // at its last look
