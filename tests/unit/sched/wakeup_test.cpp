@@ -4,7 +4,10 @@
 #include "support/watchdog.hpp"
 #include "unit/sched/jobs.hpp"
 
+#include <weft/channel/channel.hpp>
+#include <weft/combine/when_all.hpp>
 #include <weft/coro/run.hpp>
+#include <weft/coro/task.hpp>
 #include <weft/os/futex.hpp>
 #include <weft/sched/external.hpp>
 
@@ -113,7 +116,40 @@ class blocked_worker {
   root_job<body> job_;
 };
 
+using messages = weft::channel<int>;
+
+weft::task<> answer(messages& there, messages& back) {
+  while (auto v = co_await there.receive()) co_await back.send(*v);
+}
+weft::task<> wait_for(messages& c, std::atomic<bool>& came) {
+  co_await c.receive();
+  came = true;
+}
+/// Exchanges messages, then wakes somebody and keeps its worker until that one has run.
+weft::task<> exchange_and_stay(messages& there, messages& back, messages& woken, std::atomic<bool> const& came) {
+  for (int i = 0; i != 30 * rounds; ++i) {
+    co_await there.send(i);
+    co_await back.receive();
+  }
+  co_await woken.send(0);
+  while (!came.load()) std::this_thread::yield();
+  there.close();
+}
+
 }  // namespace
+
+TEST_CASE("who is woken after many messages runs on another worker while its waker computes") {
+  weft_test::watchdog const dog("wake-up: woken after many messages");
+  auto const workers = GENERATE(2u, 3u, 16u);
+  unmonitored_pool p({.workers = workers});
+  for (int round = 0; round != 10; ++round) {
+    messages there, back, woken;
+    std::atomic<bool> came{false};
+    p.run(weft::when_all(wait_for(woken, came), answer(there, back), exchange_and_stay(there, back, woken, came)));
+    CHECK(came);
+  }
+  CHECK(weft_test::falls_asleep(p));
+}
 
 TEST_CASE("two jobs that need each other both get a worker, whenever they come") {
   weft_test::watchdog const dog("wake-up: two jobs meet");
