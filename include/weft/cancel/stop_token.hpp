@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <new>
 #include <utility>
 
 namespace weft {
@@ -56,8 +57,8 @@ class stop_registration : pinned {
 class stop_stripes;
 
 //   requested_  false ── request_stop ──▶ true, for good
-//   callbacks_  guarded by lock_: those still to be called
-//   asker_      guarded by lock_: who is calling them, and which one it is calling now
+//   callbacks   guarded by lock_: those still to be called
+//   asker       guarded by lock_: who is calling them, and which one it is calling now
 //
 //   E1  request_stop's release → stop_requested's acquire   what the asker wrote before asking is seen by who is asked
 //
@@ -77,6 +78,9 @@ class stop_state : stop_registration {  // with its parent
  public:
   explicit stop_state(stop_state* parent = nullptr) noexcept : stop_registration(raw{}), parent_(parent) {}
 
+  /// The parent, of a state that has been made without one and that nobody else has seen.
+  void set_parent(stop_state* parent) noexcept { parent_ = parent; }
+
   /// Nothing will register any more: the parent may go before this one.
   void leave_parent() noexcept {
     if (!linked_) return;
@@ -85,8 +89,8 @@ class stop_state : stop_registration {  // with its parent
   }
 
   ~stop_state() {
-    leave_parent();
-    if (asker_) asker_->gone = true;  // destroyed inside one of its own callbacks
+    if (met_) [[unlikely]]
+      part();
   }
 
   [[nodiscard]] bool stop_requested() const noexcept {
@@ -116,7 +120,7 @@ class stop_state : stop_registration {  // with its parent
     spin_lock const guard(lock_);
     if (requested_.load(memory_order_relaxed)) return said::before;
     requested_.store(true, memory_order_release);  // release: E1.
-    return callbacks_ ? said::first_with_callbacks : said::first;
+    return met_ && meeting_.callbacks ? said::first_with_callbacks : said::first;
   }
   void call_back() noexcept {
     lock_.lock();
@@ -127,12 +131,14 @@ class stop_state : stop_registration {  // with its parent
   [[nodiscard]] bool add(stop_registration& callback) noexcept {
     spin_lock const guard(lock_);
     if (requested_.load(memory_order_relaxed)) return false;
+    if (!met_) [[unlikely]]
+      meet();
     if (parent_ && !linked_) [[unlikely]]
       if (!link_to_parent()) return false;
-    callback.next_ = callbacks_;
-    callback.previous_ = &callbacks_;
-    if (callbacks_) callbacks_->previous_ = &callback.next_;
-    callbacks_ = &callback;
+    callback.next_ = meeting_.callbacks;
+    callback.previous_ = &meeting_.callbacks;
+    if (meeting_.callbacks) meeting_.callbacks->previous_ = &callback.next_;
+    meeting_.callbacks = &callback;
     return true;
   }
 
@@ -148,27 +154,31 @@ class stop_state : stop_registration {  // with its parent
   /// Where what waits on a worker registers: in this state or a stripe of it, `at(place)`, which is also where it is removed.
   using place = std::uint8_t;
   [[nodiscard]] bool is_spread() const noexcept {
-    return stripes_.load(memory_order_acquire) != nullptr;
-  }  // acquire: E2.
+    return spread_.load(memory_order_acquire);  // acquire: E2.
+  }
   [[nodiscard]] static place place_for(unsigned worker) noexcept;  // once it is spread; else place 0
   [[nodiscard]] stop_state& at(place p) noexcept;
 
   /// From now on registrations are spread. The stripes are of this state, and there are none yet.
-  void spread(stop_stripes& stripes) noexcept { stripes_.store(&stripes, memory_order_release); }  // release: E2.
+  void spread(stop_stripes& stripes) noexcept {
+    stripes_ = &stripes;
+    spread_.store(true, memory_order_release);  // release: E2.
+  }
 
-  /// Afterwards the callback is not running on another thread and will not be called.
+  /// Afterwards the callback is not running on another thread and will not be called. It may be one that add has refused.
   void remove(stop_registration& callback) noexcept {
     lock_.lock();
     if (callback.previous_) {
       unlink(callback);
-    } else {
-      while (asker_ && asker_->running == &callback && asker_->thread != this_thread_identity()) {
-        auto const seen = returned_.load(memory_order_relaxed);
-        ++waiters_;
+    } else if (met_) {
+      meeting& m = meeting_;
+      while (m.asker && m.asker->running == &callback && m.asker->thread != this_thread_identity()) {
+        auto const seen = m.returned.load(memory_order_relaxed);
+        ++m.waiters;
         lock_.unlock();
-        futex_wait(returned_, seen);
+        futex_wait(m.returned, seen);
         lock_.lock();
-        --waiters_;
+        --m.waiters;
       }
     }
     lock_.unlock();
@@ -181,18 +191,38 @@ class stop_state : stop_registration {  // with its parent
     bool gone;
   };
 
+  // What is needed once somebody has registered; few states come to that.
+  struct meeting {
+    stop_registration* callbacks = nullptr;
+    asking* asker = nullptr;
+    std::uint32_t waiters = 0;
+    atomic<std::uint32_t> returned{0};  // moves when a callback has returned and somebody waits for that
+  };
+
+  // With lock_.
+  [[gnu::noinline]] void meet() noexcept {
+    ::new (static_cast<void*>(&meeting_)) meeting();
+    met_ = true;
+  }
   // With lock_.
   [[nodiscard, gnu::noinline]] bool link_to_parent() noexcept {
     invoke_ = [](stop_registration* r) noexcept { static_cast<stop_state*>(r)->request_stop(); };
     previous_ = nullptr;
     return linked_ = parent_->add(*this);
   }
+  [[gnu::noinline]] void part() noexcept {
+    leave_parent();
+    if (meeting_.asker) meeting_.asker->gone = true;  // destroyed inside one of its own callbacks
+    meeting_.~meeting();
+  }
 
   // With lock_, which it lets go.
   void call_all() noexcept {
+    if (!met_) return lock_.unlock();
     asking now{.thread = this_thread_identity(), .running = nullptr, .gone = false};
-    asker_ = &now;
-    while (stop_registration* const callback = callbacks_) {
+    meeting& m = meeting_;
+    m.asker = &now;
+    while (stop_registration* const callback = m.callbacks) {
       unlink(*callback);
       now.running = callback;
       lock_.unlock();
@@ -200,12 +230,12 @@ class stop_state : stop_registration {  // with its parent
       if (now.gone) return;         // and so may *this
       lock_.lock();
       now.running = nullptr;
-      if (waiters_ != 0) {
-        returned_.fetch_add(1, memory_order_relaxed);
-        futex_wake_all(returned_);
+      if (m.waiters != 0) {
+        m.returned.fetch_add(1, memory_order_relaxed);
+        futex_wake_all(m.returned);
       }
     }
-    asker_ = nullptr;
+    m.asker = nullptr;
     lock_.unlock();
   }
 
@@ -215,15 +245,17 @@ class stop_state : stop_registration {  // with its parent
     callback.previous_ = nullptr;
   }
 
+  // A state of when_all is born for each call, so few words are written at birth.
   stop_state* parent_;
   atomic<bool> requested_{false};
+  atomic<bool> spread_{false};
+  bool met_ = false;     // guarded by lock_: meeting_ has been made
   bool linked_ = false;  // guarded by lock_; registered with the parent: only then is the base more than raw
   spin_mutex lock_;
-  std::uint32_t waiters_ = 0;               // guarded by lock_
-  atomic<std::uint32_t> returned_{0};       // moves when a callback has returned and somebody waits for that
-  stop_registration* callbacks_ = nullptr;  // guarded by lock_
-  asking* asker_ = nullptr;                 // guarded by lock_
-  atomic<stop_stripes*> stripes_{nullptr};
+  stop_stripes* stripes_;  // set before spread_
+  union {
+    meeting meeting_;  // guarded by lock_, raw until met_
+  };
 };
 
 /// Owned by whoever owns the state that they take registrations for, and gone before it.
@@ -242,9 +274,7 @@ class stop_stripes : pinned {
   std::array<stripe, count> stripes_;
 };
 
-inline stop_state& stop_state::at(place p) noexcept {
-  return p == 0 ? *this : stripes_.load(memory_order_relaxed)->stripes_[p - 1];
-}
+inline stop_state& stop_state::at(place p) noexcept { return p == 0 ? *this : stripes_->stripes_[p - 1]; }
 
 inline stop_state::place stop_state::place_for(unsigned worker) noexcept {
   return static_cast<place>(1 + worker % stop_stripes::count);

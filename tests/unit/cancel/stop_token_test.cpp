@@ -7,6 +7,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <new>
 #include <optional>
 #include <set>
 #include <thread>
@@ -316,4 +317,25 @@ TEST_CASE("a state that is spread calls back what registered before, with any st
   CHECK(gone.calls == 0);
   for (auto const& r : spread) CHECK(r.calls == 1);
   CHECK_FALSE(state.at(stop_state::place_for(3)).add(gone));
+}
+
+TEST_CASE("a callback that comes too late can be removed from a state where nobody has ever registered") {
+  using weft::detail::stop_state;
+  struct registration : weft::detail::stop_registration {
+    registration() noexcept : stop_registration([](stop_registration*) noexcept {}) {}
+  };
+  // Memory that has been used before, as a frame's: what the state has not written is not null.
+  alignas(stop_state) std::array<unsigned char, sizeof(stop_state)> memory;
+  memory.fill(0xFF);
+  auto* const state = ::new (static_cast<void*>(memory.data())) stop_state();
+  CHECK_FALSE(state->is_spread());
+  CHECK(state->request_stop());
+  CHECK_FALSE(state->request_stop());
+  CHECK(state->say_stop() == stop_state::said::before);
+  registration late;
+  CHECK_FALSE(state->add(late));
+  CHECK_FALSE(state->take_out(late));
+  state->remove(late);
+  CHECK(state->stop_requested());
+  state->~stop_state();
 }
