@@ -8,6 +8,8 @@
 #error "weft reports failures by exceptions: compile without -fno-exceptions"
 #endif
 
+#include <cstdint>
+
 #define WEFT_VERSION_MAJOR 0
 #define WEFT_VERSION_MINOR 1
 #define WEFT_VERSION_PATCH 0
@@ -71,12 +73,34 @@ inline constexpr bool small_capacities = address_sanitized || thread_sanitized |
 consteval int looks(int usual) noexcept { return modelled ? 1 : usual; }
 
 /// Clang turns symmetric transfer into a tail call at every level. GCC does not at -O0, -Og and -O1, nor under
-/// ASan or TSan, and no macro tells -O1 from -O2: with GCC, transfers are counted and the stack is unwound in time.
+/// ASan or TSan, and no macro tells -O1 from -O2: with GCC, each transfer looks how deep the stack is, which is unwound in time.
 #if defined(__clang__)
 inline constexpr bool transfers_are_tail_calls = true;
 #else
 inline constexpr bool transfers_are_tail_calls = false;
 #endif
+
+/// GCC 12 copies an awaiter that await_transform returns by reference.
+#if defined(__clang__)
+inline constexpr bool awaiters_are_copied = false;
+#else
+inline constexpr bool awaiters_are_copied = true;
+#endif
+
+/// Where the calling function's stack ends by now, or a little above. It grows towards lower addresses.
+[[gnu::always_inline]] inline std::uintptr_t stack_position() noexcept {
+#if defined(__x86_64__) && defined(__LP64__)
+  std::uintptr_t position;
+  asm("mov %%rsp, %0" : "=r"(position));
+  return position;
+#elif defined(__aarch64__)
+  std::uintptr_t position;
+  asm("mov %0, sp" : "=r"(position));
+  return position;
+#else
+  return reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+#endif
+}
 
 /// Tells the core that this is a spin loop.
 inline void relax() noexcept {
@@ -93,6 +117,14 @@ inline void relax() noexcept {
 
 /// State that several shared libraries in one process must share, whatever their default visibility.
 #define WEFT_SHARED [[gnu::visibility("default")]]
+
+/// A class that is one pointer is passed in a register, though it has a destructor, which is then the callee's affair. Clang alone can: parts
+/// of a program that hand tasks to each other by value are built by one compiler.
+#if defined(__clang__)
+#define WEFT_TRIVIAL_ABI [[clang::trivial_abi]]
+#else
+#define WEFT_TRIVIAL_ABI
+#endif
 
 /// Clang up to 16 keeps the address of a thread_local across a suspension point (llvm#63022): a plain function that may be
 /// inlined into a coroutine must not read one inline there.

@@ -92,7 +92,7 @@ class foreign_awaiter : public native_awaiter {
   std::coroutine_handle<> guard_;
 };
 
-/// An awaiter where it stands: g++ 12 copies one that await_transform returns by reference.
+/// An awaiter where it stands, for compilers that copy one which await_transform returns by reference.
 template <class A>
 class awaiter_reference {
  public:
@@ -109,12 +109,13 @@ class awaiter_reference {
 };
 
 template <class A>
-auto promise_base::await_transform(A&& a) noexcept(native_awaitable<A> && awaiter_never_throws<A>()) {
+decltype(auto) promise_base::await_transform(A&& a) noexcept(native_awaitable<A> && awaiter_never_throws<A>()) {
   static_assert(awaitable<A>,
                 "co_await in a weft::task needs an awaitable: a task, a future, or anything with await_ready, "
                 "await_suspend and await_resume, or with operator co_await");
   if constexpr (!native_awaitable<A>) return foreign_awaiter<A>(static_cast<A&&>(a));
-  else if constexpr (awaiter<A>) return awaiter_reference<std::remove_reference_t<A>>(a);
+  else if constexpr (awaiter<A> && awaiters_are_copied) return awaiter_reference<std::remove_reference_t<A>>(a);
+  else if constexpr (awaiter<A>) return static_cast<A&&>(a);
   else return get_awaiter(static_cast<A&&>(a));
 }
 

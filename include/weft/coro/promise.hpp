@@ -93,7 +93,7 @@ class promise_base : public cached_allocation, pinned {
   /// What is not made for weft's workers is awaited through a guard that brings the task back to its pool. Throws what operator
   /// co_await throws: one may move what a user gave, or allocate.
   template <class A>
-  auto await_transform(A&& a) noexcept(native_awaitable<A> && awaiter_never_throws<A>());
+  decltype(auto) await_transform(A&& a) noexcept(native_awaitable<A> && awaiter_never_throws<A>());
 
  protected:
   void note_failure() noexcept { next_ |= failed_bit; }
@@ -101,7 +101,7 @@ class promise_base : public cached_allocation, pinned {
  private:
   static constexpr std::uintptr_t completion_bit = 1, failed_bit = 2, bits = 3;
 
-  std::coroutine_handle<> go_on() noexcept {
+  [[gnu::always_inline]] std::coroutine_handle<> go_on() noexcept {
     auto* const next = reinterpret_cast<void*>(next_ & ~bits);
     if (next_ & completion_bit) {
       auto* const c = static_cast<completion*>(next);

@@ -37,7 +37,7 @@ struct task_access;
 ///
 /// One thread at a time.
 template <class T = void>
-class [[nodiscard]] task {
+class [[nodiscard]] WEFT_TRIVIAL_ABI task {
  public:
   class promise_type;
 

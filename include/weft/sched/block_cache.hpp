@@ -87,7 +87,7 @@ class block_cache : pinned {
     }
   }
 
-  [[nodiscard]] void* allocate(std::size_t bytes) {
+  [[nodiscard, gnu::always_inline]] void* allocate(std::size_t bytes) {
     if (!block_classes::cached(bytes)) return block_classes::from_system(bytes);
     list& l = lists_[block_classes::class_of(bytes) - 1];
     if (l.active) [[likely]] {
@@ -99,7 +99,7 @@ class block_cache : pinned {
     return refill(l, bytes);
   }
 
-  void deallocate(void* p, std::size_t bytes) noexcept {
+  [[gnu::always_inline]] void deallocate(void* p, std::size_t bytes) noexcept {
     if (!block_classes::cached(bytes)) return block_classes::to_system(p);
     list& l = lists_[block_classes::class_of(bytes) - 1];
     if (l.size == block_classes::batch) [[unlikely]]

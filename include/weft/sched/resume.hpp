@@ -5,6 +5,7 @@
 #include <weft/sched/worker.hpp>
 
 #include <coroutine>
+#include <cstdint>
 #include <utility>
 
 namespace weft::detail {
@@ -14,31 +15,34 @@ namespace weft::detail {
 ///   next_resume    the transfer that would have nested too deep
 ///   next_epilogue  the rest of a completion, run when no frame of it is on the stack: it may destroy the coroutine
 inline void resume(worker& self, std::coroutine_handle<> h) noexcept {
-  auto const outer_transfers = std::exchange(self.transfers, 0);
-  bool const outer_resuming = std::exchange(self.resuming, true);
+  [[maybe_unused]] std::uintptr_t outer_limit = 0;
+  if constexpr (!transfers_are_tail_calls)
+    outer_limit = std::exchange(self.stack_limit, stack_position() - worker::stack_of_transfers);
   h.resume();
   for (;;) {
     if (epilogue* const e = std::exchange(self.next_epilogue, nullptr)) {
       e->act(e, self);
     } else if (auto const next = std::exchange(self.next_resume, {})) {
-      self.transfers = 0;
       next.resume();
     } else {
       break;
     }
   }
-  self.transfers = outer_transfers;
-  self.resuming = outer_resuming;
+  if constexpr (!transfers_are_tail_calls) self.stack_limit = outer_limit;
+}
+
+[[gnu::noinline, gnu::cold]] inline std::coroutine_handle<> transfer_later(worker& self,
+                                                                           std::coroutine_handle<> h) noexcept {
+  self.next_resume = h;
+  return std::noop_coroutine();
 }
 
 /// What a suspending coroutine returns from await_suspend to go on with `h`: h itself by symmetric transfer, or, where that
 /// is not a tail call and the stack has had its share, nothing, and `resume` goes on with h.
 inline std::coroutine_handle<> transfer([[maybe_unused]] worker& self, std::coroutine_handle<> h) noexcept {
   if constexpr (!transfers_are_tail_calls) {
-    if (self.resuming && ++self.transfers >= worker::transfers_at_most) [[unlikely]] {
-      self.next_resume = h;
-      return std::noop_coroutine();
-    }
+    if (stack_position() < self.stack_limit) [[unlikely]]
+      return transfer_later(self, h);
   }
   return h;
 }

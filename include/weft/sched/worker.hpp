@@ -88,8 +88,9 @@ class worker : pinned {
  public:
   static constexpr std::size_t deque_capacity = small_capacities ? 1024 : std::size_t{1} << 20;
   static constexpr std::size_t ring_capacity = modelled ? 4 : small_capacities ? 16 : 256;
-  static constexpr std::uint32_t lifo_budget = 3;    // jobs in a row from the LIFO slot, before others have their turn
-  static constexpr unsigned transfers_at_most = 24;  // nested transfers on one stack, where they are not tail calls
+  static constexpr std::uint32_t lifo_budget = 3;  // jobs in a row from the LIFO slot, before others have their turn
+  // What nested transfers use of a stack, where they are not tail calls, before one is handed back.
+  static constexpr std::size_t stack_of_transfers = 16 * 1024;
 
   worker(scheduler& home_scheduler, unsigned own_index, block_depot& depot)
       : home(home_scheduler), index(own_index), blocks(depot), random(seed_for(own_index + 1)), deque(deque_capacity) {
@@ -105,8 +106,7 @@ class worker : pinned {
   std::coroutine_handle<> next_resume;
   epilogue* next_epilogue = nullptr;
   std::coroutine_handle<> ended_frame;  // what next_epilogue is about, where that is told of the ends of many
-  unsigned transfers = 0;
-  bool resuming = false;
+  std::uintptr_t stack_limit = 0;       // below it, a transfer is handed back; 0: no resumption is active
 
   std::uint32_t tick = 0;
   std::uint32_t lifo_streak = 0;    // jobs in a row from the LIFO slot
