@@ -100,9 +100,9 @@ template <class... X>
 template <detail::range_of_work R>
 [[nodiscard]] auto race(R&& range) {
   using x = std::ranges::range_value_t<R>;
-  auto parts = detail::parts_of(std::forward<R>(range));
-  if (parts.empty()) throw std::invalid_argument("weft::race of an empty range: nothing in it can succeed");
-  return detail::sibling_range_operation<detail::race_range_awaiter<x>, x>(std::move(parts));
+  detail::sibling_range_operation<detail::race_range_awaiter<x>> operation(std::forward<R>(range));
+  if (operation.empty()) throw std::invalid_argument("weft::race of an empty range: nothing in it can succeed");
+  return operation;
 }
 
 }  // namespace weft

@@ -1,10 +1,13 @@
 // Siblings as they are given to a verb: a pack, or a range. What when_all, when_all_settled, when_any and race are made of.
 #pragma once
 
+#include <weft/base/assert.hpp>
 #include <weft/base/utility.hpp>
 #include <weft/combine/siblings.hpp>
 #include <weft/coro/concepts.hpp>
+#include <weft/coro/frame_allocator.hpp>
 #include <weft/coro/promise.hpp>
+#include <weft/sched/block_cache.hpp>
 
 #include <concepts>
 #include <coroutine>
@@ -56,8 +59,12 @@ class sibling_pack : public native_awaiter {
 
   template <weft_promise Promise>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent) noexcept {
-    link(std::index_sequence_for<X...>{});
-    return group_.enter(parent, std::get<0>(siblings_));  // Past here *this may be gone.
+    worker& self = group_.begin(parent);
+    join(std::index_sequence_for<X...>{});
+    if (!self.deque.has_room(sizeof...(X) - 1)) [[unlikely]]
+      return enter_crowded(self);
+    push_others(std::make_index_sequence<sizeof...(X) - 1>{}, [&](sibling& s) { self.deque.push_into_room(&s); });
+    return group_.enter(self, std::get<0>(siblings_));  // Past here *this may be gone.
   }
 
  protected:
@@ -65,8 +72,8 @@ class sibling_pack : public native_awaiter {
 
   /// f(sibling...).
   template <class F>
-  decltype(auto) with_all(F&& f) {
-    return std::apply(static_cast<F&&>(f), siblings_);
+  [[gnu::always_inline]] decltype(auto) with_all(F&& f) {
+    return with_all(static_cast<F&&>(f), std::index_sequence_for<X...>{});
   }
 
   /// f(the one sibling that s is, its index as a constant).
@@ -78,64 +85,103 @@ class sibling_pack : public native_awaiter {
   }
 
  private:
+  template <class F, std::size_t... I>
+  [[gnu::always_inline]] decltype(auto) with_all(F&& f, std::index_sequence<I...>) {
+    return static_cast<F&&>(f)(std::get<I>(siblings_)...);
+  }
+
   template <std::size_t... I>
-  void link(std::index_sequence<I...>) noexcept {
+  void join(std::index_sequence<I...>) noexcept {
     sibling* const all[] = {&std::get<I>(siblings_)..., nullptr};
     (std::get<I>(siblings_).join_group(group_, all[I + 1]), ...);
+  }
+
+  // The last first, so that the next one is on top.
+  template <std::size_t... I, class Push>
+  void push_others(std::index_sequence<I...>, Push push) noexcept {
+    (push(std::get<sizeof...(I) - I>(siblings_)), ...);
+  }
+
+  [[gnu::noinline, gnu::cold]] std::coroutine_handle<> enter_crowded(worker& self) noexcept {
+    push_others(std::make_index_sequence<sizeof...(X) - 1>{}, [&](sibling& s) { group_.push(self, s); });
+    return group_.enter(self, std::get<0>(siblings_));
   }
 
   std::tuple<sibling_of<X, D>...> siblings_;
   sibling_group group_{sizeof...(X)};
 };
 
-/// Siblings that cannot be moved any more, in one block: gone with it, also where making one of them throws.
+/// The siblings of a range in one block, from the per-worker cache where it is small: gone with it, also where making one of them throws.
 template <class Sibling>
-class sibling_block : pinned {
+class sibling_block {
  public:
-  template <class X>
-  explicit sibling_block(std::vector<X>&& x) : memory_(x.size()) {
-    for (auto& each : x) {
-      ::new (static_cast<void*>(memory_.first + memory_.made)) Sibling(std::move(each));
-      ++memory_.made;
-    }
+  explicit sibling_block(std::size_t room) : first_(room == 0 ? nullptr : allocate(room)), room_(room) {}
+  sibling_block(sibling_block&& other) noexcept
+      : first_(std::exchange(other.first_, nullptr)),
+        room_(std::exchange(other.room_, 0)),
+        made_(std::exchange(other.made_, 0)) {}
+  sibling_block& operator=(sibling_block&&) = delete;
+  ~sibling_block() {
+    if (!first_) return;
+    while (made_ != 0) first_[--made_].~Sibling();
+    deallocate();
   }
 
-  [[nodiscard]] std::size_t size() const noexcept { return memory_.size; }
-  [[nodiscard]] Sibling* data() const noexcept { return memory_.first; }
+  template <class X>
+  void add(X&& x) {
+    WEFT_ASSERT(made_ != room_, "a range has more elements than its size says");
+    ::new (static_cast<void*>(first_ + made_)) Sibling(static_cast<X&&>(x));
+    ++made_;
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return made_; }
+  [[nodiscard]] std::size_t room() const noexcept { return room_; }
+  [[nodiscard]] Sibling* data() const noexcept { return first_; }
 
  private:
-  struct memory : pinned {
-    explicit memory(std::size_t count) : size(count), first(std::allocator<Sibling>().allocate(count)) {}
-    ~memory() {
-      while (made != 0) first[--made].~Sibling();
-      std::allocator<Sibling>().deallocate(first, size);
-    }
-    std::size_t const size;
-    std::size_t made = 0;
-    Sibling* const first;
-  };
+  static constexpr bool cached(std::size_t room) noexcept {
+    return alignof(Sibling) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__ && room <= block_classes::largest / sizeof(Sibling);
+  }
+  static Sibling* allocate(std::size_t room) {
+    if (cached(room)) return static_cast<Sibling*>(allocate_block(room * sizeof(Sibling)));
+    return std::allocator<Sibling>().allocate(room);
+  }
+  void deallocate() noexcept {
+    if (cached(room_)) deallocate_block(first_, room_ * sizeof(Sibling));
+    else std::allocator<Sibling>().deallocate(first_, room_);
+  }
 
-  memory memory_;
+  Sibling* first_;
+  std::size_t room_;
+  std::size_t made_ = 0;
 };
 
 /// The siblings of a range.
 template <decided_by D, class X>
 class sibling_range : public native_awaiter, pinned {
  public:
-  explicit sibling_range(std::vector<X>&& x) : group_(static_cast<std::uint32_t>(x.size())), siblings_(std::move(x)) {}
+  using member = sibling_of<X, D>;
+  explicit sibling_range(sibling_block<member>&& siblings) noexcept
+      : group_(static_cast<std::uint32_t>(siblings.size())), siblings_(std::move(siblings)) {}
 
   [[nodiscard]] bool await_ready() const noexcept { return count() == 0; }
 
   template <weft_promise Promise>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent) noexcept {
-    member* const all = siblings_.data();
-    for (std::size_t i = 0; i < count(); ++i) all[i].join_group(group_, i + 1 < count() ? all + i + 1 : nullptr);
-    return group_.enter(parent, all[0]);  // Past here *this may be gone.
+    worker& self = group_.begin(parent);
+    member* const first = siblings_.data();
+    member* next = nullptr;
+    // The last first, so that the next one is on top.
+    for (member* i = first + count() - 1; i != first; --i) {
+      i->join_group(group_, next);
+      group_.push(self, *i);
+      next = i;
+    }
+    first->join_group(group_, next);
+    return group_.enter(self, *first);  // Past here *this may be gone.
   }
 
  protected:
-  using member = sibling_of<X, D>;
-
   ~sibling_range() = default;
 
   [[nodiscard]] sibling_group const& group() const noexcept { return group_; }
@@ -150,36 +196,51 @@ class sibling_range : public native_awaiter, pinned {
   sibling_block<member> siblings_;
 };
 
-/// What a verb returns for a range: it can be moved and kept; awaited, it becomes the awaiter.
-template <class Awaiter, class X>
-class [[nodiscard]] sibling_range_operation {
- public:
-  explicit sibling_range_operation(std::vector<X>&& parts) noexcept : parts_(std::move(parts)) {}
-  auto operator co_await() { return Awaiter(std::move(parts_)); }
-
- private:
-  std::vector<X> parts_;
-};
-
 /// A range of things to run. What awaits is no range of them: it is one thing.
 template <class R>
 concept range_of_work = std::ranges::input_range<R> && !awaitable<R> && runnable<std::ranges::range_value_t<R>>;
 
-/// What is in the range, moved; callables of an lvalue range are copied, as those of a pack are. What can be awaited is moved out of
-/// an lvalue range, too: it is awaited only once.
-template <range_of_work R>
-std::vector<std::ranges::range_value_t<R>> parts_of(R&& range) {
-  using x = std::ranges::range_value_t<R>;
-  if constexpr (std::is_same_v<std::remove_cvref_t<R>, std::vector<x>> && !std::is_lvalue_reference_v<R>) {
-    return std::move(range);
-  } else {
-    std::vector<x> parts;
-    for (auto&& each : range) {
-      if constexpr (std::is_lvalue_reference_v<R> && std::copy_constructible<x> && !awaitable<x>) parts.push_back(each);
-      else parts.push_back(std::move(each));
-    }
-    return parts;
+/// What a verb returns for a range: it can be moved and kept; awaited, it becomes the awaiter.
+/// What is in the range is moved; callables of an lvalue range are copied, as those of a pack are. What can be awaited is moved out of
+/// an lvalue range, too: it is awaited only once. A range that knows its size is read once, straight into the siblings.
+template <class Awaiter>
+class [[nodiscard]] sibling_range_operation {
+  using block = sibling_block<typename Awaiter::member>;
+
+ public:
+  template <range_of_work R>
+  explicit sibling_range_operation(R&& range) : siblings_(siblings_of(static_cast<R&&>(range))) {}
+  auto operator co_await() noexcept(std::is_nothrow_constructible_v<Awaiter, block>) {
+    return Awaiter(std::move(siblings_));
   }
-}
+
+  [[nodiscard]] bool empty() const noexcept { return siblings_.size() == 0; }
+
+ private:
+  template <class R>
+  static block siblings_of(R&& range) {
+    using x = std::ranges::range_value_t<R>;
+    if constexpr (std::ranges::sized_range<R>) {
+      block siblings(static_cast<std::size_t>(std::ranges::size(range)));
+      for (auto&& each : range) {
+        if constexpr (std::is_lvalue_reference_v<R> && std::copy_constructible<x> && !awaitable<x>)
+          siblings.add(x(each));
+        else if constexpr (std::is_same_v<std::remove_reference_t<decltype(each)>, x>) siblings.add(std::move(each));
+        else siblings.add(x(std::move(each)));
+      }
+      return siblings;
+    } else {
+      std::vector<x> parts;
+      for (auto&& each : range) {
+        if constexpr (std::is_lvalue_reference_v<R> && std::copy_constructible<x> && !awaitable<x>)
+          parts.push_back(each);
+        else parts.push_back(std::move(each));
+      }
+      return siblings_of(std::move(parts));
+    }
+  }
+
+  block siblings_;
+};
 
 }  // namespace weft::detail

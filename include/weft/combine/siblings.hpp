@@ -44,7 +44,6 @@ class sibling : public ready_job, public completion {
   void join_group(sibling_group& group, sibling* next) noexcept {
     group_ = &group;
     next_ = next;
-    before_ = 0;
   }
 
  protected:
@@ -52,6 +51,8 @@ class sibling : public ready_job, public completion {
 
   template <decided_by D>
   static std::coroutine_handle<> end_in_task(completion* c, promise_base& ended) noexcept;
+  template <decided_by D>
+  static std::coroutine_handle<> end_in_failure(sibling& me) noexcept;
 
   std::coroutine_handle<> task_;
 
@@ -80,28 +81,37 @@ class sibling : public ready_job, public completion {
 class sibling_group : pinned {
  public:
   explicit sibling_group(std::uint32_t count) noexcept : count_(count), remaining_(count) {}
-  ~sibling_group() {
-    if (parent_) stop_.~stop_state();
-  }
 
   [[nodiscard]] context& ambient() noexcept { return context_; }
   [[nodiscard]] stop_state& stop() noexcept { return stop_; }
 
-  /// await_suspend: siblings first … last are linked; returns what to go on with.
+  /// await_suspend, in three steps: begin; join and push each sibling but the first, the last first; enter the first, which has joined, and
+  /// go on with what is returned.
   template <weft_promise Promise>
-  std::coroutine_handle<> enter(std::coroutine_handle<Promise> parent, sibling& first) noexcept {
-    worker& self = *current_worker_inline();
-    parent_ = parent;
-    outer_ = parent.promise().ambient();
-    ::new (static_cast<void*>(&stop_)) stop_state(outer_->stop);
-    context_ = {.stop = &stop_, .home = outer_->home, .locals = outer_->locals};
-    if (sibling* const second = first.next_) {
-      if (second->next_) push_reversed(self, *second);
-      else push(self, *second);
-    }
+  worker& begin(std::coroutine_handle<Promise> parent) noexcept {
+    context* const outer = parent.promise().ambient();
+    parent_ = parent.address();
+    outer_ = outer;
+    stop_.set_parent(outer->stop);
+    ::new (static_cast<void*>(&context_)) context{.stop = &stop_, .home = outer->home, .locals = outer->locals};
+    return *current_worker_inline();
+  }
+  static void push(worker& self, sibling& s) noexcept {
+    if (!self.deque.push(&s)) [[unlikely]]
+      self.home.submit(&s);
+  }
+  template <class Sibling>
+  [[gnu::always_inline]] std::coroutine_handle<> enter(worker& self, Sibling& first) noexcept {
+    static_cast<sibling&>(first).before_ = 0;
     if (self.deque.wanted()) [[unlikely]]
-      self.home.share(self);
-    return transfer(self, go_on(self, first));
+      return share_and_start(self, first);
+    if constexpr (Sibling::is_coroutine) {
+      // Nobody has decided yet: what was pushed is all here.
+      self.current = &context_;
+      return transfer(self, static_cast<sibling&>(first).task_);
+    } else {
+      return start(self, first);
+    }
   }
 
   /// By a sibling that has given a value, or failed, before its end is counted.
@@ -126,39 +136,15 @@ class sibling_group : pinned {
 
   /// After all have ended: who has decided; null: nobody.
   [[nodiscard]] sibling* decider() const noexcept { return decided() ? noted() : nullptr; }
+  [[nodiscard]] bool decided() const noexcept { return (verdict_.load(memory_order_relaxed) & decided_bit) != 0; }
   /// After all have ended, of a group that only a success decides, and none has: who failed last.
   [[nodiscard]] sibling* last_failure() const noexcept { return noted(); }
 
  private:
   friend class sibling;
 
-  // The last first, so that the next one is on top. A long range is a loop, not a recursion: the list is reversed in place meanwhile.
-  [[gnu::noinline]] static void push_reversed(worker& self, sibling& s) noexcept {
-    sibling* reversed = nullptr;
-    for (sibling* i = &s; i;) {
-      sibling* const following = i->next_;
-      i->next_ = reversed;
-      reversed = i;
-      i = following;
-    }
-    sibling* following = nullptr;
-    for (sibling* i = reversed; i;) {
-      sibling* const upper = i->next_;
-      i->next_ = following;
-      following = i;
-      push(self, *i);  // Past here *i may be running.
-      i = upper;
-    }
-  }
-
-  static void push(worker& self, sibling& s) noexcept {
-    if (!self.deque.push(&s)) [[unlikely]]
-      self.home.submit(&s);
-  }
-
   static constexpr std::uintptr_t decided_bit = 1;  // beside an address
   static std::uintptr_t address(sibling& s) noexcept { return reinterpret_cast<std::uintptr_t>(&s); }
-  [[nodiscard]] bool decided() const noexcept { return (verdict_.load(memory_order_relaxed) & decided_bit) != 0; }
   [[nodiscard]] sibling* noted() const noexcept {
     return reinterpret_cast<sibling*>(verdict_.load(memory_order_relaxed) & ~decided_bit);
   }
@@ -174,70 +160,109 @@ class sibling_group : pinned {
     }
   }
 
-  // Null: it has ended, or is left out because the group is decided.
-  std::coroutine_handle<> begin(sibling& s) noexcept {
-    if (decided()) [[unlikely]]
-      return {};
-    return s.task_ ? s.task_ : s.begin_(&s);
-  }
+  // All of these return what to go on with. What seldom happens is called in a function's last place: the others then need no registers
+  // that they would have to save.
 
-  // Runs s and those after it as far as they compute; returns what to go on with.
-  std::coroutine_handle<> go_on(worker& self, sibling& s) noexcept {
+  [[gnu::always_inline]] std::coroutine_handle<> start(worker& self, sibling& s) noexcept {
+    auto const h = s.task_;
+    if (!h || decided()) [[unlikely]]
+      return compute(self, s);
     self.current = &context_;
-    auto const h = begin(s);
-    return h ? h : ended(self, s);
+    return transfer(self, h);
   }
 
-  std::coroutine_handle<> ended(worker& self, sibling& s) noexcept {
+  [[gnu::noinline, gnu::cold]] std::coroutine_handle<> share_and_start(worker& self, sibling& s) noexcept {
+    self.home.share(self);
+    return start(self, s);
+  }
+
+  // s has ended: the one after it, if nobody else has that, is gone on with here.
+  [[gnu::always_inline]] std::coroutine_handle<> ended(worker& self, sibling& s) noexcept {
+    sibling* const next = s.next_;
+    if (!next || self.deque.top() != next) return count(self, s);
+    if (!self.deque.pop_private(self.deque.mark() - 1)) [[unlikely]]
+      return take_back(self, s);
+    next->before_ = s.before_ + 1;
+    return start(self, *next);
+  }
+
+  [[gnu::noinline]] std::coroutine_handle<> take_back(worker& self, sibling& s) noexcept {
+    if (self.deque.take_back()) {
+      s.next_->before_ = s.before_ + 1;
+      return start(self, *s.next_);
+    }
+    self.deque.settle(self.floor);
+    return count(self, s);
+  }
+
+  // Runs s and those after it as far as they compute.
+  [[gnu::noinline]] std::coroutine_handle<> compute(worker& self, sibling& s) noexcept {
     for (sibling* i = &s;;) {
-      auto const uncounted = i->before_ + 1;
-      sibling* const next = i->next_;
-      if (!next || self.deque.top() != next || !pop(self)) return count(self, uncounted);
-      next->before_ = uncounted;
       self.current = &context_;
-      if (auto const h = begin(*next)) return h;
+      // One that is left out because the group is decided has ended, too.
+      if (!decided()) {
+        if (auto const h = i->task_ ? i->task_ : i->begin_(i)) return transfer(self, h);
+      }
+      sibling* const next = i->next_;
+      if (!next || self.deque.top() != next) return count(self, *i);
+      if (!self.deque.pop()) {
+        self.deque.settle(self.floor);
+        return count(self, *i);
+      }
+      next->before_ = i->before_ + 1;
       i = next;
     }
   }
 
-  static bool pop(worker& self) noexcept {
-    if (self.deque.pop()) return true;
-    self.deque.settle(self.floor);
-    return false;
+  // s has ended, and is the last of its run.
+  [[gnu::always_inline]] std::coroutine_handle<> count(worker& self, sibling& s) noexcept {
+    auto const run = s.before_ + 1;
+    if (run != count_) [[unlikely]]
+      return meet(self, run);
+    return resume_parent(self);
   }
-
-  std::coroutine_handle<> count(worker& self, std::uint32_t n) noexcept {
+  [[gnu::noinline]] std::coroutine_handle<> meet(worker& self, std::uint32_t run) noexcept {
     // acquire and release: E1.
-    if (n != count_ && remaining_.fetch_sub(n, memory_order_acq_rel) != n) return std::noop_coroutine();
+    if (remaining_.fetch_sub(run, memory_order_acq_rel) != run) return std::noop_coroutine();
+    return resume_parent(self);
+  }
+  [[gnu::always_inline]] std::coroutine_handle<> resume_parent(worker& self) noexcept {
     self.current = outer_;
-    return parent_;
+    return transfer(self, std::coroutine_handle<>::from_address(parent_));
   }
 
   std::uint32_t const count_;
   atomic<std::uint32_t> remaining_;
   atomic<std::uintptr_t> verdict_{0};
-  std::coroutine_handle<> parent_;  // null: not entered yet
+  stop_state stop_;
+  // Set when the group is entered.
+  void* parent_;
   context* outer_;
-  context context_;
   union {
-    stop_state stop_;  // raw until the group is entered
+    context context_;
   };
 };
 
 inline void sibling::act_as_job(job* j, worker& self, job_order order) noexcept {
-  auto& me = *static_cast<sibling*>(j);
+  auto& me = static_cast<sibling&>(static_cast<ready_job&>(*j));
   if (order == job_order::give_back) return self.home.submit(&me);
-  resume(self, me.group_->go_on(self, me));
+  me.before_ = 0;
+  resume(self, me.group_->start(self, me));
+}
+
+template <decided_by D>
+[[gnu::noinline, gnu::cold]] std::coroutine_handle<> sibling::end_in_failure(sibling& me) noexcept {
+  me.group_->failed<D>(me);
+  return me.group_->ended(*current_worker_inline(), me);
 }
 
 template <decided_by D>
 std::coroutine_handle<> sibling::end_in_task(completion* c, promise_base& ended) noexcept {
-  auto& me = *static_cast<sibling*>(c);
+  auto& me = static_cast<sibling&>(*c);
   if (ended.failed()) [[unlikely]]
-    me.group_->failed<D>(me);
-  else me.group_->gave_value<D>(me);
-  worker& self = *current_worker_inline();
-  return transfer(self, me.group_->ended(self, me));
+    return end_in_failure<D>(me);
+  me.group_->gave_value<D>(me);
+  return me.group_->ended(*current_worker_inline(), me);
 }
 
 /// A sibling that runs X: a callable or something to await.
@@ -245,6 +270,7 @@ template <class X, decided_by D>
 class sibling_of : public sibling {
  public:
   using result = result_of<X>;
+  static constexpr bool is_coroutine = false;
 
   explicit sibling_of(X&& x) noexcept(std::is_nothrow_move_constructible_v<X>)
       : sibling(&sibling_of::begin_this, &sibling::end_in_task<D>), work_(std::move(x)) {}
@@ -303,6 +329,7 @@ template <class T, decided_by D>
 class sibling_of<task<T>, D> : public sibling {
  public:
   using result = T;
+  static constexpr bool is_coroutine = true;
 
   explicit sibling_of(task<T>&& t) noexcept : sibling(task_access::release(t), &sibling::end_in_task<D>) {
     WEFT_ASSERT(task_, "a task is awaited once: this one has been moved from or awaited already");

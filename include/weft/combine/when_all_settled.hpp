@@ -55,7 +55,10 @@ class when_all_settled_range_awaiter : public sibling_range<decided_by::nothing,
  public:
   using result = std::vector<outcome_of<X>>;
 
-  explicit when_all_settled_range_awaiter(std::vector<X>&& x) : sibling_range<decided_by::nothing, X>(std::move(x)) {
+  using typename sibling_range<decided_by::nothing, X>::member;
+
+  explicit when_all_settled_range_awaiter(sibling_block<member>&& siblings)
+      : sibling_range<decided_by::nothing, X>(std::move(siblings)) {
     all_.reserve(this->count());
   }
 
@@ -91,8 +94,7 @@ template <class... X>
 template <detail::range_of_work R>
 [[nodiscard]] auto when_all_settled(R&& range) {
   using x = std::ranges::range_value_t<R>;
-  return detail::sibling_range_operation<detail::when_all_settled_range_awaiter<x>, x>(
-      detail::parts_of(std::forward<R>(range)));
+  return detail::sibling_range_operation<detail::when_all_settled_range_awaiter<x>>(std::forward<R>(range));
 }
 
 }  // namespace weft

@@ -116,9 +116,9 @@ template <class... X>
 template <detail::range_of_work R>
 [[nodiscard]] auto when_any(R&& range) {
   using x = std::ranges::range_value_t<R>;
-  auto parts = detail::parts_of(std::forward<R>(range));
-  if (parts.empty()) throw std::invalid_argument("weft::when_any of an empty range: nothing in it can be first");
-  return detail::sibling_range_operation<detail::when_any_range_awaiter<x>, x>(std::move(parts));
+  detail::sibling_range_operation<detail::when_any_range_awaiter<x>> operation(std::forward<R>(range));
+  if (operation.empty()) throw std::invalid_argument("weft::when_any of an empty range: nothing in it can be first");
+  return operation;
 }
 
 }  // namespace weft

@@ -67,6 +67,15 @@ class split_deque : pinned {
     return true;
   }
 
+  /// push in two steps, for several at once: has_room, then as many times push_into_room.
+  [[nodiscard]] bool has_room(std::size_t count) const noexcept {
+    return static_cast<std::size_t>(limit_ - tail_) >= count;
+  }
+  void push_into_room(T* item) noexcept {
+    tail_->store(item, memory_order_relaxed);
+    ++tail_;
+  }
+
   /// pop for a plain frame that pushed at p: all that was pushed above is gone again. p comes from a register, so that the next
   /// push does not wait for a load of what the last pop has stored. False: the slot was public: take_back comes next.
   [[nodiscard]] bool pop_private(position p) noexcept {
