@@ -1,8 +1,8 @@
 #include "nqueens/problem.hpp"
 #include "support/weft.hpp"
 
+#include <ranges>
 #include <utility>
-#include <vector>
 
 namespace {
 
@@ -12,11 +12,11 @@ template <int N>
 weft::task<int> solve(board<N> b, int row) {
   if (row == N) co_return 1;
   choices<N> const safe(b, row);
-  std::vector<weft::task<int>> children;
-  children.reserve(static_cast<std::size_t>(safe.size()));
-  for (int i = 0; i < safe.size(); ++i) children.push_back(solve(b.with(row, safe[i]), row + 1));
+  if (safe.size() == 0) co_return 0;
+  auto const child = [&](int i) { return solve(b.with(row, safe[i]), row + 1); };
+  auto children = weft::when_all(std::views::iota(0, safe.size()) | std::views::transform(child));
   int solutions = 0;
-  for (int const s : co_await weft::when_all(std::move(children))) solutions += s;
+  for (int const s : co_await std::move(children)) solutions += s;
   co_return solutions;
 }
 
