@@ -120,6 +120,10 @@ int main(int argc, char** argv) {
     std::uint16_t port = 0;
     if (argc > 1) {
       std::string_view const text = argv[1];
+      if (argc == 2 && text == "--help") {
+        std::puts("usage: chat [PORT]");
+        return 0;
+      }
       auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
       if (argc > 2 || error != std::errc() || end != text.data() + text.size())
         throw std::invalid_argument("usage: chat [PORT]");

@@ -91,6 +91,7 @@ wait "$server" || status=$?
 server=
 [ "$status" = 0 ] || fail "exit status $status after an interrupt"
 [ ! -s "$work/complaints" ] || fail "complaints: $(head -3 "$work/complaints")"
+[ "$("$chat" --help)" = 'usage: chat [PORT]' ] || fail "no help"
 status=0
 timeout 20 "$chat" 99999 >/dev/null 2>&1 || status=$?
 [ "$status" = 2 ] || fail "exit status $status for no port"

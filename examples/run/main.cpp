@@ -14,6 +14,7 @@
 #include <weft/scope/scope.hpp>
 #include <weft/sync/semaphore.hpp>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -49,6 +50,8 @@ weft::task<> one_job(std::string line, weft::semaphore::permit, surroundings con
     sum.note(e.code() == std::errc::no_such_file_or_directory ? 127 : 126);
   }
   if (failure.empty()) co_return;
+  constexpr std::size_t recognised = 200;
+  if (line.size() > recognised) line.replace(recognised, std::string::npos, "...");
   auto told = s.out.print(STDERR_FILENO, "run: " + failure + ": " + line + "\n");
   co_await std::move(told);
   if (s.wanted.failure == on_failure::halt) all.stop();
@@ -107,10 +110,18 @@ weft::task<int> run_all(options const& wanted) {
   co_return signal != 0 ? 128 + signal : sum.status.load();
 }
 
+/// A standard descriptor that is closed would be the number of the next thing that is opened. Input and output become such as fail, as closed
+/// ones do; complaints that nobody wants to hear go nowhere.
+void fill_standard_descriptors() {
+  for (int const fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(fd, F_GETFD) < 0) static_cast<void>(::open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_WRONLY));
+}
+
 }  // namespace
 }  // namespace run
 
 int main(int argc, char** argv) {
+  run::fill_standard_descriptors();
   try {
     auto const wanted = run::parse(argc, argv);
     if (!wanted.help) return weft::run(run::run_all, std::cref(wanted));

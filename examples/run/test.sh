@@ -121,6 +121,15 @@ for misuse in '-j 0' '-j x' '-j' '--unknown' '-T 0' '-T -1'; do
   [ -s err ] || fail "no word about what is wrong: $misuse"
 done
 expect 0 "$run" --help
+# Without an input, or without an output, there is something to complain of and nothing to wait for.
+expect 2 sh -c '"$0" echo <&-' "$run"
+grep -q 'Bad file descriptor' err || fail "no word of the missing input: $(cat err)"
+expect 2 sh -c 'seq 3 | "$0" echo >&-' "$run"
+expect 123 sh -c 'seq 3 | "$0" -j1 false 2>&-' "$run"
+# A line that is too long for the system is named by its beginning.
+head -c 300000 /dev/zero | tr '\0' x >long-line
+expect 126 "$run" echo <long-line
+[ "$(wc -c <err)" -lt 400 ] && grep -q 'Argument list too long: xxxx' err || fail "another complaint of a long line: $(head -c 300 err)"
 # A program that cannot be written to ends, and what it runs.
 expect 2 sh -c 'seq 3 | "$0" yes >/dev/full' "$run"
 expect 0 sh -c 'seq 3 | { "$0" yes; echo $? >code; } 2>err.2 | head -1' "$run"
