@@ -89,6 +89,14 @@ inline std::uint64_t answer() {
 /// How a case begins each time.
 enum class memory { has_it, has_nothing };
 
+inline void prepare(memory m) {
+  if (m == memory::has_nothing) return;
+  auto const& files = on_disk::it();
+  auto const handle = weft::detail::file_handle::open(files.path, O_RDONLY);
+  std::vector<std::byte> content(size);
+  expect(handle.read_at(0, content, files.path), size);
+}
+
 inline void begin(benchmark::State& state, memory m) {
   if (m == memory::has_it) return;
   state.PauseTiming();

@@ -8,6 +8,7 @@ using weft::detail::file_handle;
 template <memory M>
 void random_pages(benchmark::State& state) {
   auto const& files = on_disk::it();
+  prepare(M);
   auto const from = file_handle::open(files.path, O_RDONLY);
   std::vector<std::byte> buffer(page);
   for (auto _ : state) {
@@ -26,6 +27,7 @@ BENCHMARK(random_pages<memory::has_nothing>)->Name("file_random_disk/serial")->U
 
 void copy(benchmark::State& state) {
   auto const& files = on_disk::it();
+  prepare(memory::has_it);
   auto const from = file_handle::open(files.path, O_RDONLY);
   std::vector<std::byte> buffer(portion);
   for (auto _ : state) {

@@ -59,6 +59,7 @@ weft::file open(weft::pool& pool, std::string const& path, weft::file_mode mode)
 template <how How, io_backend Io, memory M>
 void random_pages(benchmark::State& state) {
   auto const& files = on_disk::it();
+  prepare(M);
   weft::pool pool{{.workers = bench::workers(state), .io = Io}};
   auto const from = open(pool, files.path, weft::file_mode::read);
   auto const descriptor = weft::detail::file_handle::open(files.path, O_RDONLY);
@@ -101,6 +102,7 @@ task<> copy_part(weft::file const& from, weft::file const& to, std::size_t first
 template <io_backend Io>
 void copy(benchmark::State& state) {
   auto const& files = on_disk::it();
+  prepare(memory::has_it);
   weft::pool pool{{.workers = bench::workers(state), .io = Io}};
   auto const from = open(pool, files.path, weft::file_mode::read);
   for (auto _ : state) {
