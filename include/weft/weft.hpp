@@ -49,6 +49,7 @@
 #include <weft/io/wait.hpp>
 #include <weft/os/clock.hpp>
 #include <weft/os/cpu_quota.hpp>
+#include <weft/os/io_choice.hpp>
 #include <weft/parallel/chunks.hpp>
 #include <weft/parallel/copy_if.hpp>
 #include <weft/parallel/count.hpp>
