@@ -520,9 +520,9 @@ TEST_CASE("where moving a callable of a range throws, nothing is left of it and 
     for (int every = 1; every != 6; ++every) {
       auto const three = [every]() -> task<std::size_t> {
         std::vector<explosive_callable> callables(3);
-        auto operation = when_all(std::move(callables));
         explosive::arm(every);
         weft::detail::scope_exit const calm([]() noexcept { explosive::disarm(); });
+        auto operation = when_all(std::move(callables));
         co_return (co_await std::move(operation)).size();
       };
       try {
