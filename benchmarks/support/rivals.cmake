@@ -3,11 +3,12 @@
 find_package(Threads REQUIRED)
 find_program(WEFT_CARGO cargo)
 find_program(WEFT_GO go)
+find_program(WEFT_NODE NAMES node nodejs)
 find_program(WEFT_PYTHON python3)
 find_path(WEFT_ASIO asio.hpp)
 find_path(WEFT_LIBUV uv.h)
 find_library(WEFT_LIBUV_LIBRARY uv)
-mark_as_advanced(WEFT_CARGO WEFT_GO WEFT_PYTHON WEFT_ASIO WEFT_LIBUV WEFT_LIBUV_LIBRARY)
+mark_as_advanced(WEFT_CARGO WEFT_GO WEFT_NODE WEFT_PYTHON WEFT_ASIO WEFT_LIBUV WEFT_LIBUV_LIBRARY)
 
 if(WEFT_ASIO)
   add_library(weft_asio INTERFACE)
