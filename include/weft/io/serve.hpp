@@ -117,11 +117,13 @@ class served : public frames {
  public:
   served(connection_limit& limit, scheduler& home) noexcept : frames(&served::one_ended), limit_(limit), home_(home) {}
 
+  /// Before the first is started, and not again: children read it on other threads.
+  void begin(scope& connections) noexcept { scope_ = &connections; }
+
   /// Throws std::bad_alloc; then nobody leaves the limit.
   template <class Handler, class Connection>
-  void start(scope& connections, Handler& handler, Connection&& connection) {
-    scope_ = &connections;
-    scope_access::spawn(connections, *this, std::ref(handler), std::move(connection));
+  void start(Handler& handler, Connection&& connection) {
+    scope_access::spawn(*scope_, *this, std::ref(handler), std::move(connection));
   }
 
  private:
@@ -155,6 +157,7 @@ template <class Listener, class Handler>
 task<> accept_all(Listener& listener, Handler& handler, connection_limit& limit, served& all, scope& connections) {
   using namespace std::chrono_literals;
   auto pause = 5ms;
+  all.begin(connections);
   for (;;) {
     co_await limit.enter();
     bool handed_over = false, short_of_something = false;
@@ -164,7 +167,7 @@ task<> accept_all(Listener& listener, Handler& handler, connection_limit& limit,
     try {
       auto connection = co_await listener.accept();
       if constexpr (stands_alone<std::reference_wrapper<Handler>, connection_of<Listener>>)
-        all.start(connections, handler, std::move(connection));
+        all.start(handler, std::move(connection));
       else
         connections.spawn(&serve_one<connection_of<Listener>, Handler>, std::ref(limit), std::ref(handler),
                           std::move(connection));
