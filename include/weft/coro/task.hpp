@@ -125,11 +125,11 @@ class task<T>::promise_type : public detail::task_promise<T> {
                                                     std::addressof(first), detail::kind_of_closure<object>);
   }
   static void* operator new(std::size_t bytes) {
-    void* const frame = detail::promise_base::operator new(bytes);
+    void* const frame = detail::allocate_block(bytes);
     detail::closures_of_this_thread().frame_made(frame, bytes);
     return frame;
   }
-  static void operator delete(void* p, std::size_t bytes) noexcept { detail::promise_base::operator delete(p, bytes); }
+  static void operator delete(void* p, std::size_t bytes) noexcept { detail::deallocate_block(p, bytes); }
 #endif
 
   task get_return_object() noexcept {
