@@ -19,12 +19,11 @@ namespace weft {
 
 namespace detail {
 
-/// Calls f(token, args...), or f(args...) where it takes no token: as std::jthread does.
+/// Calls f(args...), or f(token, args...) where it takes that alone: so what takes anything gets what it was given.
 template <class F, class... Args>
 decltype(auto) call_with_token(stop_token token, F&& f, Args&&... args) {
-  if constexpr (std::invocable<F, stop_token, Args...>)
-    return std::invoke(std::forward<F>(f), token, std::forward<Args>(args)...);
-  else return std::invoke(std::forward<F>(f), std::forward<Args>(args)...);
+  if constexpr (std::invocable<F, Args...>) return std::invoke(std::forward<F>(f), std::forward<Args>(args)...);
+  else return std::invoke(std::forward<F>(f), std::move(token), std::forward<Args>(args)...);
 }
 
 template <class F, class... Args>
@@ -83,15 +82,15 @@ class [[nodiscard]] blocking_operation {
 
 }  // namespace detail
 
-/// What blocking takes: f(stop_token, args...) or f(args...).
+/// What blocking takes: f(args...) or f(stop_token, args...).
 template <class F, class... Args>
-concept blocking_callable = callable_with<F, stop_token, Args...> || callable_with<F, Args...>;
+concept blocking_callable = callable_with<F, Args...> || callable_with<F, stop_token, Args...>;
 
 // What has begun is never left behind: f may refer to whatever the awaiting task keeps alive. A call of the system is not interrupted
 // either, for that takes a signal, whose disposition is the program's. f ends it by itself: it looks at its token between steps that are
 // short, or has a stop_callback that ends a long one (shuts the socket down, writes to a pipe that poll looks at, notifies a condition).
 /// co_await blocking(f, args...);      f and args are moved in (std::ref to borrow)
-///   calls       f(token, args...) with the task's stop_token where f takes one first, else f(args...); this_task::stop_token() is the same
+///   calls       f(args...), or f(token, args...) with the task's stop_token where f takes one first; this_task::stop_token() is the same
 ///   completes   when f has returned, on one of the threads that the pool sets aside for this, at most pool_options::max_blocking;
 ///               calls beyond that wait their turn, in order
 ///   result      what f returned, also after a stop
