@@ -85,6 +85,7 @@ class crawler {
 
  private:
   static constexpr int most_redirections = 5;
+  static constexpr std::size_t longest_address = 8192;
 
   /// Hosts are the same in small letters.
   static std::string key(std::string_view origin) {
@@ -182,15 +183,20 @@ class crawler {
     ++seen_.read;
   }
 
-  static void find_links(page& p, html& said) {
+  /// Those that may be read, each once, and no more of them than there may be pages.
+  void find_links(page& p, html& said) const {
     url from = p.at;
     try {
-      if (!said.base().empty()) from = from.resolved(tidy(said.base()));
+      if (!said.base().empty() && said.base().size() <= longest_address) from = from.resolved(tidy(said.base()));
     } catch (web::bad_url const&) {  // as if it were not there
     }
+    std::set<std::string> found;
     for (auto const& link : said.links()) {
+      if (found.size() == most_.pages) return;
+      if (link.size() > longest_address) continue;
       try {
-        p.links.push_back(from.resolved(tidy(link)));
+        auto to = from.resolved(tidy(link));
+        if (within(to) && found.insert(key(to.origin()) + to.target).second) p.links.push_back(std::move(to));
       } catch (web::bad_url const&) {  // mailto:, javascript: and the like
       }
     }

@@ -50,6 +50,8 @@ def answer(name, send):
         send(whole[:-1])
     elif name == "cut-chunks":
         send(coded + b"".join(chunked(5000))[:-1000])
+    elif name == "cut-head":
+        send(head + b"Content-Type: text/plain\r\n")
     elif name == "hang-up":
         pass
     elif name == "unavailable":
@@ -71,6 +73,11 @@ def answer(name, send):
         send(coded + b"-5\r\n12345\r\n0\r\n\r\n")
     elif name == "unknown-coding":
         send(head + b"Transfer-Encoding: gzip, chunked\r\n\r\n")
+    elif name == "continue-for-ever":
+        while True:
+            send(b"HTTP/1.1 100 Continue\r\n\r\n")
+    elif name == "escapes":
+        send(b"HTTP/1.1 302 Found\r\nLocation: http://x/\x1b[31m" + b"y" * 1000 + b"\r\n\r\n")
     elif name == "endless-head":
         for _ in range(200):
             send(b"X: " + b"y" * 1000 + b"\r\n")

@@ -95,14 +95,18 @@ if command -v python3 >/dev/null; then
   bad=http://127.0.0.1:$(wait_for_word "$work/bad")
   for how in chunks chunks-by-bytes until-end sent-on slowly continue; do get 0 -n 1 "$bad/$how" && same $how numbers; done
   # The first two tries fail.
-  for how in cut cut-chunks hang-up unavailable; do get 0 "$bad/$how-twice" && same $how-twice numbers; done
+  for how in cut cut-chunks cut-head hang-up unavailable; do get 0 "$bad/$how-twice" && same $how-twice numbers; done
   # So many tries that one is quick enough also where the machine has much else to do.
   get 0 -n 20 -t 0.5 "$bad/silent-twice" && same silent-twice numbers
   get 1 -n 3 -t 0.3 "$bad/silent" && says 'too slow, after 3 tries' && nothing_left
   get 1 -n 3 "$bad/cut" && says 'hung up in the middle, after 3 tries' && nothing_left
-  for how in no-http no-status no-length two-lengths bad-chunk negative-chunk round-in-circles endless-head elsewhere unknown-coding; do
+  for how in no-http no-status no-length two-lengths bad-chunk negative-chunk round-in-circles endless-head elsewhere unknown-coding \
+    continue-for-ever escapes; do
     get 1 -n 3 "$bad/$how" && says 'after 1 tries' && nothing_left
   done
+  # What a server says is not what a terminal obeys, nor endless.
+  get 1 -n 1 "$bad/escapes" && says 'x/?.31my*\.\.\.: not a character of an address'
+  check 'an escape in a message' [ "$(tr -cd '\033' <"$work/err" | wc -c)" = 0 ]
   get 0 "$bad/chunks" "$bad/until-end" "$bad/cut-twice?x" "$bad/silent-twice?x" -n 20 -t 0.5
 fi
 

@@ -46,11 +46,11 @@ class exchange {
     auto asking = weft::timeout(how_.patience, server_->write(request));
     co_await std::move(asking);
     from_.emplace(*server_, weft::buffer_options{.size = how_.block, .longest = longest_head});
+    int interim = 0;
     do {
-      auto hearing = weft::timeout(how_.patience, from_->read_until("\r\n\r\n"));
-      auto const head = co_await std::move(hearing);
-      if (!head) throw temporary("the server has hung up");
-      answer_ = reply::parse(*head);
+      if (interim++ == most_interim) throw bad_reply("one answer after another that is not the last");
+      auto hearing = weft::timeout(how_.patience, head());
+      answer_ = reply::parse(co_await std::move(hearing));
     } while (answer_.status < 200);  // there is more to come
     auto const redirection = elsewhere();
     if (answer_.how == framing::length) left_ = answer_.length;
@@ -84,6 +84,20 @@ class exchange {
 
  private:
   static constexpr std::size_t longest_head = 64 * 1024;
+  static constexpr int most_interim = 10;
+
+  /// The lines before the empty one. What ends without one has been cut off.
+  weft::task<std::string> head() {
+    std::string lines;
+    for (;;) {
+      auto const line = co_await from_->read_line();
+      if (!line) throw temporary("the server has hung up");
+      if (line->empty()) co_return lines;
+      if (lines.size() + line->size() > longest_head) throw std::length_error("a head that goes on and on");
+      if (!lines.empty()) lines += "\r\n";
+      lines += *line;
+    }
+  }
 
   [[nodiscard]] std::optional<url> elsewhere() const {
     switch (answer_.status) {

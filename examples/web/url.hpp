@@ -25,12 +25,11 @@ struct url {
 
   /// Throws bad_url.
   static url parse(std::string_view text) {
-    auto const wrong = [text](char const* why) { return bad_url(std::string(text) + ": " + why); };
+    auto const wrong = [text](char const* why) { return bad_url(shown(text) + ": " + why); };
     auto const begin = begin_of(text.starts_with("https:") ? scheme::https : scheme::http);
     if (!text.starts_with(begin)) throw wrong("not an http:// or https:// address");
     // What is sent as it is must not end the line that it is sent in.
-    if (!std::ranges::all_of(text, [](char c) { return c > ' ' && c != '\x7F'; }))
-      throw wrong("not a character of an address");
+    if (!std::ranges::all_of(text, printable)) throw wrong("not a character of an address");
     auto rest = text.substr(begin.size());
     rest = rest.substr(0, rest.find('#'));
     auto const end = rest.find_first_of("/?");
@@ -77,6 +76,17 @@ struct url {
 
   [[nodiscard]] static constexpr std::string_view begin_of(scheme s) noexcept {
     return s == scheme::https ? "https://" : "http://";
+  }
+
+  /// A character that an address may have in it: no blank, nothing that a terminal obeys, nothing beyond ASCII.
+  [[nodiscard]] static bool printable(char c) noexcept { return c > ' ' && c < '\x7F'; }
+
+  /// For a message: the beginning of it, if it is long, and with '?' for what is not printable.
+  [[nodiscard]] static std::string shown(std::string_view text) {
+    constexpr std::size_t longest = 200;
+    std::string s(text.substr(0, longest));
+    std::ranges::replace_if(s, [](char c) { return !printable(c); }, '?');
+    return text.size() > longest ? s + "..." : s;
   }
 
   /// A path and query of which no part is "." or "..", which leads to the same.
