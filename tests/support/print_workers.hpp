@@ -11,7 +11,7 @@ namespace weft_test {
 /// A line for the pool and one for each of its workers, on standard error. Any thread; numbers of different moments.
 inline void print_workers(weft::pool& p) {
   using weft::detail::memory_order_relaxed;
-  auto& core = weft::detail::scheduler_of(p);
+  auto& core = weft::scheduler_of(p);
   std::fprintf(stderr, "pool of %u: %u searching, %u sleeping, %zu injected, ready jobs %s, %s\n", core.size(),
                static_cast<unsigned>(core.idle.searching()), static_cast<unsigned>(core.idle.sleeping()),
                core.injected(), core.ready_jobs_wait() ? "wait" : "do not wait", core.closing() ? "closing" : "open");
