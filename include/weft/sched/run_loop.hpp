@@ -229,7 +229,10 @@ inline bool scheduler::has_stayed(worker& self, worker const& victim, std::uint6
   auto const job = victim.jobs.get();
   if (watched.victim == &victim) {
     if (watched.job == job) return ticks() - watched.since >= patience;
+    // It gets on: the next that is found has its turn, or somebody who is stuck would wait for ever beside it.
     watched.victim = nullptr;
+    self.saw_one = true;
+    return false;
   }
   if (!watched.victim) {
     watched = {&victim, job, ticks()};
