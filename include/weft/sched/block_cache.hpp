@@ -40,7 +40,11 @@ struct block_classes {
 
   static constexpr bool cached(std::size_t bytes) noexcept { return !address_sanitized && bytes <= largest; }
   static void* from_system(std::size_t bytes) { return ::operator new(size_of(class_of(bytes))); }
-  static void to_system(void* p) noexcept { ::operator delete(p); }
+  static void to_system(void* p) noexcept {
+    // Where all of this is inlined, GCC takes it for another release than that of p's class, and warns.
+    asm("" : "+r"(p));
+    ::operator delete(p);
+  }
 };
 
 /// Where workers leave full batches for each other, so that a block freed far from its birth comes home. Any thread.
