@@ -40,20 +40,16 @@ using atomic = weft_model::atomic<T>;
   if ((state & 15) == 0) ::sched_yield();
 }
 
-/// The orders that stand here are the defaults of std::atomic; each call says its own.
+/// No order is the default here: each call says its own.
 template <class T>
 class atomic : public std::atomic<T> {
   using base = std::atomic<T>;
 
  public:
   using base::base;
-  T load(std::memory_order order = memory_order_seq_cst) const noexcept { return maybe_yield(), base::load(order); }
-  void store(T value, std::memory_order order = memory_order_seq_cst) noexcept {
-    maybe_yield(), base::store(value, order);
-  }
-  T exchange(T value, std::memory_order order = memory_order_seq_cst) noexcept {
-    return maybe_yield(), base::exchange(value, order);
-  }
+  T load(std::memory_order order) const noexcept { return maybe_yield(), base::load(order); }
+  void store(T value, std::memory_order order) noexcept { maybe_yield(), base::store(value, order); }
+  T exchange(T value, std::memory_order order) noexcept { return maybe_yield(), base::exchange(value, order); }
   template <class... Orders>
   bool compare_exchange_strong(T& expected, T value, Orders... orders) noexcept {
     return maybe_yield(), base::compare_exchange_strong(expected, value, orders...);
@@ -63,19 +59,15 @@ class atomic : public std::atomic<T> {
     return maybe_yield(), base::compare_exchange_weak(expected, value, orders...);
   }
   template <class U>
-  T fetch_add(U value, std::memory_order order = memory_order_seq_cst) noexcept {
+  T fetch_add(U value, std::memory_order order) noexcept {
     return maybe_yield(), base::fetch_add(static_cast<typename base::difference_type>(value), order);
   }
   template <class U>
-  T fetch_sub(U value, std::memory_order order = memory_order_seq_cst) noexcept {
+  T fetch_sub(U value, std::memory_order order) noexcept {
     return maybe_yield(), base::fetch_sub(static_cast<typename base::difference_type>(value), order);
   }
-  T fetch_or(T value, std::memory_order order = memory_order_seq_cst) noexcept {
-    return maybe_yield(), base::fetch_or(value, order);
-  }
-  T fetch_and(T value, std::memory_order order = memory_order_seq_cst) noexcept {
-    return maybe_yield(), base::fetch_and(value, order);
-  }
+  T fetch_or(T value, std::memory_order order) noexcept { return maybe_yield(), base::fetch_or(value, order); }
+  T fetch_and(T value, std::memory_order order) noexcept { return maybe_yield(), base::fetch_and(value, order); }
 };
 
 #else
