@@ -2,6 +2,7 @@
 //
 // Its two halves are what weft is for. Pages are asked for at the same time, by tasks that wait; words are counted on all cores, by a loop that
 // computes. An interrupt ends the first half, and what has been read by then is counted.
+#include "../web/arguments.hpp"
 #include "crawler.hpp"
 #include "words.hpp"
 
@@ -17,7 +18,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -33,6 +33,9 @@
 
 namespace crawl {
 namespace {
+
+using web::number;
+using web::usage_error;
 
 using namespace std::chrono_literals;
 
@@ -59,19 +62,6 @@ struct options {
   talk what = talk::all;
   bool help = false;
 };
-
-struct usage_error : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-template <class Number>
-Number number(char const* option, std::string_view text, Number least, Number most) {
-  Number n{};
-  auto const [stop, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-  if (error != std::errc() || stop != text.data() + text.size() || !(n >= least && n <= most))
-    throw usage_error(std::string(option) + ": not '" + std::string(text) + "'");
-  return n;
-}
 
 options parse(int argc, char** argv) {
   enum : int { long_help = 256 };

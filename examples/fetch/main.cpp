@@ -2,6 +2,7 @@
 //
 // Each download is a task in a scope that lets so many go on at once; another task draws how far they are. A server that refuses a
 // connection, hangs up, fails or falls silent is asked again, after longer and longer pauses.
+#include "../web/arguments.hpp"
 #include "download.hpp"
 
 #include <weft/coro/run.hpp>
@@ -12,7 +13,6 @@
 #include <getopt.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <deque>
@@ -28,6 +28,9 @@
 
 namespace fetch {
 namespace {
+
+using web::number;
+using web::usage_error;
 
 using namespace std::chrono_literals;
 
@@ -52,19 +55,6 @@ struct options {
   talk what = talk::all;
   bool help = false;
 };
-
-struct usage_error : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-template <class Number>
-Number number(char const* option, std::string_view text, Number least, Number most) {
-  Number n{};
-  auto const [stop, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-  if (error != std::errc() || stop != text.data() + text.size() || !(n >= least && n <= most))
-    throw usage_error(std::string(option) + ": not '" + std::string(text) + "'");
-  return n;
-}
 
 options parse(int argc, char** argv) {
   enum : int { long_help = 256 };
