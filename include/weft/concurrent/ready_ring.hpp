@@ -68,8 +68,8 @@ class ready_ring : pinned {
       auto const half = size - size / 2;
       auto const count = half < most ? half : most;
       for (std::uint64_t i = 0; i != count; ++i) out[i] = slot(head + i).load(memory_order_relaxed);
-      if (head_.compare_exchange_weak(head, head + count, memory_order_acq_rel, memory_order_acquire))
-        return count;  // E2.
+      // E2.
+      if (head_.compare_exchange_weak(head, head + count, memory_order_acq_rel, memory_order_acquire)) return count;
     }
   }
 

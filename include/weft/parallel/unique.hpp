@@ -111,8 +111,8 @@ class unique_work : pinned {
 
   void move_ready() {
     for (;;) {
-      if (moving_.exchange(true, memory_order_acquire))
-        return;  // acquire: E2. Who is moving will come here, or the end will.
+      // acquire: E2. Who is moving will come here, or the end will.
+      if (moving_.exchange(true, memory_order_acquire)) return;
       for (; next_ != all_.number(); ++next_) {
         auto const kept = kept_[next_].load(memory_order_acquire);  // acquire: E1.
         if (kept == 0) break;

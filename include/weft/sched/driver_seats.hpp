@@ -24,8 +24,8 @@ namespace weft::detail {
 
 inline event_driver* scheduler::install_events(std::unique_ptr<event_driver> d) noexcept {
   event_driver* expected = nullptr;
-  if (events_.compare_exchange_strong(expected, d.get(), memory_order_seq_cst))
-    return d.release();  // see installed_events.
+  // See installed_events.
+  if (events_.compare_exchange_strong(expected, d.get(), memory_order_seq_cst)) return d.release();
   return expected;
 }
 

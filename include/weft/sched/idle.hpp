@@ -114,8 +114,8 @@ class idle_set : pinned {
     return field(seen, called_one);
   }
   [[nodiscard]] unsigned called() const noexcept {
-    return field(word_.load(memory_order_seq_cst), called_one);
-  }  // seats E2.
+    return field(word_.load(memory_order_seq_cst), called_one);  // seats E2.
+  }
 
   /// One that is seated claims itself, unless somebody searches, or has claimed it.
   [[nodiscard]] bool get_up_to_search() noexcept {

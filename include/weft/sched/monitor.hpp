@@ -77,8 +77,9 @@ inline void scheduler::monitor() noexcept {
       monitor_state_.compare_exchange_strong(asleep, monitor_state::awake, memory_order_relaxed);
       continue;
     }
+    // seq_cst: shut_down.
     while (monitor_state_.load(memory_order_relaxed) == monitor_state::asleep && !exiting_.load(memory_order_seq_cst))
-      monitor_sleep_.park();  // seq_cst above: shut_down
+      monitor_sleep_.park();
   }
 }
 

@@ -579,8 +579,8 @@ inline void scheduler::deadline_moved() noexcept {
 
 inline driver* scheduler::install_driver(std::unique_ptr<driver> d) noexcept {
   driver* expected = nullptr;
-  if (driver_.compare_exchange_strong(expected, d.get(), memory_order_seq_cst))
-    return d.release();  // see installed_driver.
+  // See installed_driver.
+  if (driver_.compare_exchange_strong(expected, d.get(), memory_order_seq_cst)) return d.release();
   return expected;
 }
 
