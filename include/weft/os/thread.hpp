@@ -82,12 +82,12 @@ class thread : pinned {
 
   // Written before the thread exists, and read by it first of all.
   void* body_ = nullptr;
-  std::array<char, name_size> name_{};
+  [[maybe_unused]] std::array<char, name_size> name_{};  // a model's threads have no names
 
   // The creator's alone.
   pthread_t handle_{};
   bool joinable_ = false;
-  std::uintptr_t simulated_ = 0;  // its number in a world, or 0
+  [[maybe_unused]] std::uintptr_t simulated_ = 0;  // its number in a world, or 0
 };
 
 /// While it lives, the calling thread blocks asynchronous signals, and so do the threads that it creates, for good.
