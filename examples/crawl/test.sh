@@ -2,47 +2,19 @@
 # test.sh CRAWL: which words it counts on a site that is served by serve, which is built beside it, and, where they are there, by nginx, by
 # python3's http.server and, by TLS, by openssl s_server; and what it does with a site without end and with an interrupt (peer.py).
 set -eu
-export LC_ALL=C
-crawl=$(realpath "$1")
-serve=$(dirname "$crawl")/serve
 here=$(cd "$(dirname "$0")" && pwd)
-work=$(mktemp -d)
-servers=
-trap 'for s in $servers; do kill "$s" 2>/dev/null || true; done; rm -rf "$work"' EXIT
-failed=0 checked=0
-
-# check WHAT COMMAND...
-check() {
-  what=$1
-  shift
-  checked=$((checked + 1))
-  "$@" || {
-    echo "crawl: $what"
-    failed=1
-  }
-}
-
-# wait_for_word FILE: its first line, when it is there.
-wait_for_word() {
-  for _ in $(seq 1 3000); do
-    [ -s "$1" ] && break
-    sleep 0.02
-  done
-  head -n 1 "$1"
-}
+. "$here/../web/against_servers.sh"
 
 # run WANTED-STATUS ARGUMENT...
 run() {
-  wanted=$1 status=0
+  wanted=$1
   shift
-  timeout 100 "$crawl" "$@" >"$work/out" 2>"$work/err" || status=$?
-  check "exit status $status, not $wanted: $* $(cat "$work/err")" [ $status = "$wanted" ]
+  ends "$wanted" 100 "$@"
 }
 # has TIMES WORD: in what it has printed.
 has() { check "not $1 times '$2', after $url: $(cat "$work/out")" grep -q "^ *$1  $2\$" "$work/out"; }
 has_not() { check "'$1' is counted: $(cat "$work/out")" sh -c '! grep -q "  $1\$" "$2"' - "$1" "$work/out"; }
 pages() { check "not $1 pages, after $url: $(tail -n 2 "$work/out"; cat "$work/err")" grep -q "^$1 pages, .* bytes read in .* s" "$work/out"; }
-says() { check "no '$1' in: $(cat "$work/err")" grep -q "$1" "$work/err"; }
 quiet() { check "complaints: $(cat "$work/err")" [ ! -s "$work/err" ]; }
 
 mkdir -p "$work/site/below/deep" "$work/site/many"
@@ -180,7 +152,7 @@ with http.server.ThreadingHTTPServer(("127.0.0.1", 0), files) as server:
     shift 2
     for delay in 0.5 2 8 16; do
       status=0
-      "$crawl" "$@" >"$work/out" 2>"$work/err" &
+      "$program" "$@" >"$work/out" 2>"$work/err" &
       pid=$!
       sleep $delay
       kill -s "$signal" $pid 2>/dev/null || true
@@ -219,7 +191,7 @@ fi
 # misuse WORD...
 misuse() {
   status=0
-  timeout 20 "$crawl" "$@" >/dev/null 2>"$work/err" || status=$?
+  timeout 20 "$program" "$@" >/dev/null 2>"$work/err" || status=$?
   check "exit status $status for $*" [ $status = 2 ]
   check "no word about $*" [ -s "$work/err" ]
 }
@@ -233,7 +205,7 @@ misuse -j 0 http://x/
 misuse -w x http://x/
 misuse --unknown
 status=0
-"$crawl" --help >"$work/out" || status=$?
+"$program" --help >"$work/out" || status=$?
 check "no help" [ $status = 0 ] && check "no help" grep -q usage "$work/out"
 
 echo "$checked checks"

@@ -2,46 +2,18 @@
 # test.sh FETCH: what it gets from serve, which is built beside it, and, where there is python3, from servers that send on, cut off, fail,
 # fall silent or speak badly (bad_server.py); and by TLS from openssl s_server.
 set -eu
-export LC_ALL=C
-fetch=$(realpath "$1")
-serve=$(dirname "$fetch")/serve
 here=$(cd "$(dirname "$0")" && pwd)
-work=$(mktemp -d)
-servers=
-trap 'for s in $servers; do kill "$s" 2>/dev/null || true; done; rm -rf "$work"' EXIT
-failed=0 checked=0
-
-# check WHAT COMMAND...
-check() {
-  what=$1
-  shift
-  checked=$((checked + 1))
-  "$@" || {
-    echo "fetch: $what"
-    failed=1
-  }
-}
-
-# wait_for_word FILE: its first line, when it is there.
-wait_for_word() {
-  for _ in $(seq 1 3000); do
-    [ -s "$1" ] && break
-    sleep 0.02
-  done
-  cat "$1"
-}
+. "$here/../web/against_servers.sh"
 
 # get WANTED-STATUS ARGUMENT...: into $work/got, which is emptied before.
 get() {
-  wanted=$1 status=0
+  wanted=$1
   shift
   rm -rf "$work/got"
   mkdir "$work/got"
-  timeout 60 "$fetch" -d "$work/got" "$@" >"$work/out" 2>"$work/err" || status=$?
-  check "exit status $status, not $wanted: $* $(cat "$work/err")" [ $status = "$wanted" ]
+  ends "$wanted" 60 -d "$work/got" "$@"
 }
 same() { check "$1 is not $2" cmp -s "$work/got/$1" "$work/site/$2"; }
-says() { check "no '$1' in: $(cat "$work/err")" grep -q "$1" "$work/err"; }
 nothing_left() { check "left: $(ls -A "$work/got")" [ -z "$(ls -A "$work/got")" ]; }
 
 mkdir -p "$work/site/below"
@@ -135,7 +107,7 @@ fi
 # misuse WORD...
 misuse() {
   status=0
-  timeout 20 "$fetch" "$@" >/dev/null 2>"$work/err" || status=$?
+  timeout 20 "$program" "$@" >/dev/null 2>"$work/err" || status=$?
   check "exit status $status for $*" [ $status = 2 ]
   check "no word about $*" [ -s "$work/err" ]
 }
@@ -151,7 +123,7 @@ misuse -j 0 http://x/
 misuse -n x http://x/
 misuse --unknown
 status=0
-"$fetch" --help >"$work/out" || status=$?
+"$program" --help >"$work/out" || status=$?
 check "no help" [ $status = 0 ] && check "no help" grep -q usage "$work/out"
 
 echo "$checked checks"
