@@ -8,8 +8,8 @@ endif()
 
 if(WEFT_SANITIZE)
   list(JOIN WEFT_SANITIZE "," sanitizers)
-  # -O1: at -O0 sanitized programs are too slow to be stressed; a target that sets WEFT_UNOPTIMIZED takes half the time to compile. -g1 is
-  # enough for the lines of a report, and saves a quarter.
+  # -O1: at -O0 sanitized programs are too slow to be stressed; a target that sets WEFT_UNOPTIMIZED takes half the time to compile.
+  # -g1 is enough for the lines of a report, and saves a quarter.
   target_compile_options(weft_strict INTERFACE
     -fsanitize=${sanitizers} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1
     $<IF:$<BOOL:$<TARGET_PROPERTY:WEFT_UNOPTIMIZED>>,-O0,-O1>
