@@ -5,6 +5,7 @@
 #include <weft/cancel/stop_token.hpp>
 #include <weft/coro/concepts.hpp>
 #include <weft/coro/suspension.hpp>
+#include <weft/os/call_interrupter.hpp>
 #include <weft/sched/locals.hpp>
 #include <weft/sched/membership.hpp>
 
@@ -58,9 +59,19 @@ class blocking_awaiter : public stoppable_suspension<blocking_awaiter<F, Args...
       auto const token = make_stop_token(me.ambient->stop);
       token.throw_if_stopped();  // a thread has become free by the same stop
       runs_for_task const around(*me.ambient);
-      return std::apply(
-          [token](F& f, Args&... args) -> result { return call_with_token(token, std::move(f), std::move(args)...); },
-          me.work_);
+      auto const make = [&]() -> result {
+        return std::apply(
+            [&](F& f, Args&... args) -> result { return call_with_token(token, std::move(f), std::move(args)...); },
+            me.work_);
+      };
+      if constexpr (std::invocable<F, Args...>) {
+        return make();
+      } else {
+        // By its first parameter f says that it ends when it is told to; so do the waits that it has begun.
+        call_interrupter interrupter;
+        stop_callback const on_stop(token, [&interrupter]() noexcept { interrupter.interrupt(); });
+        return make();
+      }
     });
     me.fire();  // Past here *c may be gone.
   }
@@ -86,16 +97,18 @@ class [[nodiscard]] blocking_operation {
 template <class F, class... Args>
 concept blocking_callable = callable_with<F, Args...> || callable_with<F, stop_token, Args...>;
 
-// What has begun is never left behind: f may refer to whatever the awaiting task keeps alive. A call of the system is not interrupted
-// either, for that takes a signal, whose disposition is the program's. f ends it by itself: it looks at its token between steps that are
-// short, or has a stop_callback that ends a long one (shuts the socket down, writes to a pipe that poll looks at, notifies a condition).
+// What has begun is never left behind: f may refer to whatever the awaiting task keeps alive. f ends by itself, where it takes a token: it looks at
+// it between steps that are short, after a system call that has failed with EINTR, or has a stop_callback that ends a wait of another kind
+// (notifies a condition). A call that takes no token knows nothing of stops, and none of its system calls is interrupted.
 /// co_await blocking(f, args...);      f and args are moved in (std::ref to borrow)
 ///   calls       f(args...), or f(token, args...) with the task's stop_token where f takes one first; this_task::stop_token() is the same
 ///   completes   when f has returned, on one of the threads that the pool sets aside for this, at most pool_options::max_blocking;
 ///               calls beyond that wait their turn, in order
 ///   result      what f returned, also after a stop
 ///   on error    throws what f threw, weft::stopped among it; std::system_error where no thread could be started
-///   on stop     a call that has not begun is not made and completes as stopped; one that has begun is told by its token, and waited for
+///   on stop     a call that has not begun is not made and completes as stopped; one that has begun is waited for. Where f takes the
+///               token, the system calls in which it waits fail with EINTR from the stop on, again and again until it returns, unless
+///               the program itself uses the signal for that, SIGRTMAX - 5
 ///   resumes on  the pool it was awaited on
 template <class F, class... Args>
   requires blocking_callable<F, Args...>

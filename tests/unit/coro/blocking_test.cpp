@@ -17,10 +17,13 @@
 #include <weft/parallel/for_each.hpp>
 #include <weft/sched/pool.hpp>
 
+#include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -302,7 +305,9 @@ TEST_CASE("a call that waits for something else is told by a callback") {
     weft::stop_callback const ends_it(token, [&] { static_cast<void>(::write(ends[1], "x", 1)); });
     begun = true;
     char byte = 0;
-    return ::read(ends[0], &byte, 1) == 1 ? byte : '-';
+    while (::read(ends[0], &byte, 1) < 0 && errno == EINTR) {
+    }
+    return byte;
   };
   for (int i = 0; i < 20; ++i) {
     begun = false;
@@ -314,6 +319,104 @@ TEST_CASE("a call that waits for something else is told by a callback") {
   }
   ::close(ends[0]);
   ::close(ends[1]);
+}
+
+TEST_CASE("a call that takes a token is stopped in the middle of a system call") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("blocking_test: interrupted");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  std::atomic<bool> begun{false};
+  auto reads = [&](weft::stop_token token) {
+    begun = true;
+    char byte = 0;
+    auto const n = ::read(ends[0], &byte, 1);
+    return n < 0 && errno == EINTR && token.stop_requested();
+  };
+  for (int i = 0; i < 50; ++i) {
+    begun = false;
+    auto f = pool.spawn(blocking(reads));
+    while (!begun) std::this_thread::yield();
+    if (i % 2 == 0) std::this_thread::sleep_for(std::chrono::microseconds(100));  // it sleeps, or is just about to
+    f.stop();
+    CHECK(f.get());
+  }
+  // As often as it waits.
+  auto keeps_reading = [&](weft::stop_token) {
+    begun = true;
+    char byte = 0;
+    int interrupted = 0;
+    while (interrupted < 5 && ::read(ends[0], &byte, 1) < 0 && errno == EINTR) ++interrupted;
+    return interrupted;
+  };
+  begun = false;
+  auto f = pool.spawn(blocking(keeps_reading));
+  while (!begun) std::this_thread::yield();
+  f.stop();
+  CHECK(f.get() == 5);
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
+TEST_CASE("a call that takes no token is not interrupted, not on a thread that was interrupted before either") {
+  weft_test::watchdog const guard("blocking_test: not interrupted");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = 1, .max_blocking = 1}};  // one thread makes all calls
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  std::atomic<bool> begun{false};
+  auto stopped_one = [&](weft::stop_token) {
+    begun = true;
+    char byte = 0;
+    return ::read(ends[0], &byte, 1);
+  };
+  auto other = [&] {
+    begun = true;
+    char byte = 0;
+    return ::read(ends[0], &byte, 1);
+  };
+  for (int i = 0; i < 5; ++i) {
+    begun = false;
+    auto f = pool.spawn(blocking(stopped_one));
+    while (!begun) std::this_thread::yield();
+    f.stop();
+    CHECK(f.get() == -1);
+    begun = false;
+    auto g = pool.spawn(blocking(other));
+    while (!begun) std::this_thread::yield();
+    g.stop();
+    std::this_thread::sleep_for(std::chrono::milliseconds(12));  // two interruptions long
+    CHECK(::write(ends[1], "x", 1) == 1);
+    CHECK(g.get() == 1);
+  }
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
+TEST_CASE("where the program has a handler of its own for the signal that interrupts calls, none is interrupted") {
+  weft_test::watchdog const guard("blocking_test: the program's signal");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = 1}};
+  struct sigaction own{};
+  struct sigaction before{};
+  static std::atomic<int> came{0};
+  own.sa_handler = [](int) { ++came; };
+  REQUIRE(::sigaction(SIGRTMAX - 5, &own, &before) == 0);
+  std::atomic<bool> begun{false};
+  auto until_stopped = [&begun](weft::stop_token token) {
+    begun = true;
+    while (!token.stop_requested()) std::this_thread::yield();
+    timespec const a_while{0, 12'000'000};
+    return ::nanosleep(&a_while, nullptr);
+  };
+  auto f = pool.spawn(blocking(until_stopped));
+  while (!begun) std::this_thread::yield();
+  f.stop();
+  CHECK(f.get() == 0);
+  CHECK(came == 0);
+  REQUIRE(::sigaction(SIGRTMAX - 5, &before, nullptr) == 0);
 }
 
 TEST_CASE("the code below a blocking call asks this_task, and its loops stop") {
