@@ -9,6 +9,7 @@
 #include <weft/io/handle.hpp>
 #include <weft/io/operation.hpp>
 #include <weft/io/ring_operation.hpp>
+#include <weft/os/clock.hpp>
 #include <weft/os/fork.hpp>
 #include <weft/sched/membership.hpp>
 
@@ -16,6 +17,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -54,7 +56,7 @@ class reactor : pinned {
   /// With the record's lock. Before its descriptor is closed.
   static void forget(handle_record& r) noexcept;
 
-  /// The ring for the calling worker of the pool; null: there is none to be had.
+  /// The ring for the calling worker of the pool; null: there is none to be had, for now or for good.
   [[nodiscard]] io_ring* ring_for(worker const& self) noexcept {
     auto& place = rings_[self.index % rings_.size()];
     if (io_ring* const r = place.load(memory_order_acquire)) return r;  // acquire: E4.
@@ -108,20 +110,25 @@ class reactor : pinned {
     {
       small_lock const guard(making_ring_);
       if (io_ring* const r = place.load(memory_order_relaxed)) return r;
-      if (rings_refused_) return nullptr;
+      if (clock::now() < next_ring_) return nullptr;
       std::unique_ptr<io_ring> made(new (std::nothrow) io_ring);
-      // Counted first, as a handle.
-      handles_.fetch_add(1, memory_order_seq_cst);  // E1.
-      auto const tag = ring_tag | static_cast<std::uint64_t>(&place - rings_.data()) << 1;
-      if (!made || made->error() || events_.add(made->descriptor(), tag)) {
-        handles_.fetch_sub(1, memory_order_relaxed);
-        rings_refused_ = true;
+      if (auto const refused = made ? watch_ring(*made, place) : std::error_code(ENOMEM, std::system_category())) {
+        next_ring_ = io_ring::passes(refused) ? clock::now() + before_next_ring : clock::time_point::max();
         return nullptr;
       }
       place.store(made.release(), memory_order_release);  // release: E4.
     }
     home_.events_watched();
     return place.load(memory_order_relaxed);
+  }
+  std::error_code watch_ring(io_ring const& r, atomic<io_ring*> const& place) noexcept {
+    if (auto const refused = r.error()) return refused;
+    // Counted first, as a handle.
+    handles_.fetch_add(1, memory_order_seq_cst);  // E1.
+    auto const tag = ring_tag | static_cast<std::uint64_t>(&place - rings_.data()) << 1;
+    auto const refused = events_.add(r.descriptor(), tag);
+    if (refused) handles_.fetch_sub(1, memory_order_relaxed);
+    return refused;
   }
 
   // The pool has ended, and with it each task that waited for an operation.
@@ -166,6 +173,8 @@ class reactor : pinned {
   static constexpr std::uint32_t generation_mask = 0xFFFF;
   // Records stand at multiples of 64.
   static constexpr std::uint64_t ring_tag = 1;
+  // Trying in vain costs some microseconds, and each operation meanwhile is a thread's.
+  static constexpr std::chrono::milliseconds before_next_ring{100};
 
   static std::uint64_t tag_of(handle_record& r) noexcept {
     return reinterpret_cast<std::uint64_t>(&r) |
@@ -180,7 +189,7 @@ class reactor : pinned {
   event_poll events_;
   std::array<atomic<io_ring*>, small_capacities ? 2 : 16> rings_{};
   small_mutex making_ring_;
-  bool rings_refused_ = false;  // guarded by making_ring_
+  clock::time_point next_ring_ = clock::time_point::min();  // guarded by making_ring_. Until then none is tried
 };
 
 /// The pool's share of its reactor.

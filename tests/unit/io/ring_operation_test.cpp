@@ -3,6 +3,7 @@
 #include "support/seeded.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
+#include "unit/io/sockets.hpp"
 
 #include <weft/combine/when_all.hpp>
 #include <weft/coro/run.hpp>
@@ -10,6 +11,7 @@
 #include <weft/coro/this_task.hpp>
 #include <weft/future/spawn.hpp>
 #include <weft/io/file.hpp>
+#include <weft/io/reactor.hpp>
 #include <weft/io/ring_operation.hpp>
 #include <weft/os/pipe.hpp>
 #include <weft/os/uring.hpp>
@@ -41,6 +43,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -331,6 +334,39 @@ TEST_CASE("where the system denies io_uring, threads read and write in its place
     made = rings();
   });
   if (denied) CHECK(made == 0);
+}
+
+TEST_CASE("a ring that could not be had for want of descriptors is made when there are some again") {
+  if (!permitted()) return;
+  weft_test::watchdog const guard("ring_operation_test: no descriptors", 60s);
+  weft_io const unset(nullptr);
+  temporary_file const there;
+  int const before = rings();
+  weft::pool pool{{.workers = 2, .io = io_backend::io_uring}};
+  auto const f = pool.run([&]() -> task<file> {
+    static_cast<void>(weft::detail::reactor::of(weft::detail::current_worker()->home));  // has descriptors of its own
+    co_return co_await file::open(there.path(), file_mode::read_write);
+  });
+  auto const write = [&](std::string_view text) { pool.run(f.write_at(0, text)); };
+  {
+    weft_test::few_descriptors const none(0);
+    write("by a thread");
+  }
+  REQUIRE(rings() == before);
+  auto const give_up = std::chrono::steady_clock::now() + 40s;
+  while (rings() == before && std::chrono::steady_clock::now() < give_up) {
+    write("by a ring, in the end");
+    std::this_thread::sleep_for(5ms);
+  }
+  CHECK(rings() > before);
+  CHECK(pool.run(weft::read_file(there.path())) == "by a ring, in the end");
+}
+
+TEST_CASE("want of descriptors and memory passes, and that io_uring is not offered does not") {
+  for (int const passing : {EMFILE, ENFILE, ENOMEM, ENOSPC, EAGAIN})
+    CHECK(io_ring::passes({passing, std::system_category()}));
+  for (int const lasting : {ENOSYS, EPERM, EACCES, EINVAL, EOPNOTSUPP})
+    CHECK(!io_ring::passes({lasting, std::system_category()}));
 }
 
 TEST_CASE("a ring that may be made and not used is no reason to fail") {

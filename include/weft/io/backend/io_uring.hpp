@@ -8,6 +8,7 @@
 #include <weft/os/uring.hpp>
 
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <system_error>
@@ -34,6 +35,18 @@ class io_ring : pinned {
   io_ring() noexcept : ring_(entry_count, completion_count) {}
 
   [[nodiscard]] std::error_code error() const noexcept { return ring_.error(); }
+  /// May what has kept a ring from being made be over later? Want of descriptors or memory may. That there is no io_uring, or not for this
+  /// process, stays so.
+  [[nodiscard]] static bool passes(std::error_code refusal) noexcept {
+    switch (refusal.value()) {
+      case EMFILE:
+      case ENFILE:
+      case ENOMEM:
+      case ENOSPC:  // epoll watches as much as this user may have watched
+      case EAGAIN: return true;
+      default: return false;
+    }
+  }
   [[nodiscard]] int descriptor() const noexcept { return ring_.descriptor(); }
 
   /// A key for what is at this address: no other of this ring has it, but for one that is 65,536 older. Not 0.
