@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -56,17 +57,17 @@ class file {
            std::to_string(size_) + '"';
   }
 
-  /// Sends so many bytes from `offset` on, or as many as the socket has room for now: they are not copied on the way. How many went; 0 also
-  /// where the system would have to wait for them, as far as the last of them tells.
+  /// Sends so many bytes from `offset` on, as far as they are in memory and the socket has room for them now: they are not copied on the
+  /// way. How many went.
   [[nodiscard]] std::size_t send_now(int socket, std::uint64_t offset, std::size_t count) const noexcept {
-    char last;
-    if (read_once(offset + count - 1, std::span(&last, 1), RWF_NOWAIT) != 1) return 0;
+    count = in_memory(offset, count);
     auto from = static_cast<::off_t>(offset);
-    for (;;) {
+    while (count != 0) {
       auto const n = ::sendfile(socket, descriptor_, &from, count);
       if (n >= 0) return static_cast<std::size_t>(n);
       if (errno != EINTR) return 0;
     }
+    return 0;
   }
 
   /// Some bytes from `offset` on, at least one; 0: it ends there. Throws std::system_error.
@@ -82,6 +83,19 @@ class file {
   }
 
  private:
+  // How many bytes from `offset` on can be had without waiting. The last byte of each stretch tells of all of it: the system reads as much in
+  // one go, and forgets in that order, so that at worst one such read is waited for.
+  [[nodiscard]] std::size_t in_memory(std::uint64_t offset, std::size_t count) const noexcept {
+    constexpr std::size_t stretch = 128 * 1024;
+    for (std::size_t known = 0; known != count;) {
+      auto const next = std::min(count, known + stretch);
+      char last;
+      if (read_once(offset + next - 1, std::span(&last, 1), RWF_NOWAIT) != 1) return known;
+      known = next;
+    }
+    return count;
+  }
+
   // Negative: the error.
   [[nodiscard]] ::ssize_t read_once(std::uint64_t offset, std::span<char> into, int flags) const noexcept {
     ::iovec part{into.data(), into.size()};
