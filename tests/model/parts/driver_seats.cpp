@@ -201,4 +201,18 @@ void watched_late() {
 }
 weft_model::part const p6("driver_seats: watched while the workers fall asleep", watched_late, {1, 0});
 
+// E1: the driver itself is new, and the only worker is about to fall asleep without having seen it.
+void installed_late() {
+  small_pool p(1);
+  auto& s = weft::scheduler_of(p);
+  event_job j;
+  while (s.idle.searching() == 0 && s.idle.sleeping() == 0) relax();
+  events& e = install(p);
+  e.watch(s);
+  e.happen(j);
+  j.ran.wait();
+  expect(j.runs == 1, "it has run once");
+}
+weft_model::part const p9("driver_seats: installed while the worker falls asleep", installed_late, {2, 1});
+
 }  // namespace

@@ -252,4 +252,73 @@ void seats() {
 }
 weft_model::part const p8("idle: one in a seat gets up, or is claimed", seats, {4, 3});
 
+// Seats E1: one who sat gets up and goes to sleep while somebody begins to watch events again. Who watches must not take the seat for
+// taken, and the sleeper sees that there is something to watch: the steps of scheduler::events_watched and sleep.
+void watched_again() {
+  idle_set idle;
+  atomic<bool> watches{false};
+  parker sleep;
+  idle.begin_search();
+  expect(idle.sit_down(), "a seat is free");
+  auto const unwatched = [&] { return watches.load(memory_order_seq_cst) && idle.seated() == 0; };
+  together(
+      [&] {
+        idle_set::left_behind left{};
+        expect(idle.get_up(left), "nobody has called it");
+        idle.begin_search();
+        idle.announce_sleep(0);
+        while (idle.asleep(0)) {
+          if (unwatched() && idle.claim_sleeper(idle_set::claim::always, 0) == 0) break;
+          if (idle.asleep(0)) sleep.park();
+        }
+        idle.end_search();
+      },
+      [&] {
+        watches.store(true, memory_order_seq_cst);
+        if (unwatched() && idle.claim_sleeper(idle_set::claim::unless_searching) == 0) sleep.unpark();
+      });
+}
+weft_model::part const p12("idle: events are watched again while one who sat falls asleep", watched_again, {3, 2});
+
+// Who moves the clock finds a sleeper to tell, or the sleeper sees the new time: the steps of scheduler::deadline_moved.
+void clock_is_moved() {
+  idle_set idle;
+  atomic<int> time{0};
+  parker sleep;
+  idle.begin_search();
+  together(
+      [&] {
+        idle.announce_sleep(0);
+        while (time.load(memory_order_seq_cst) == 0) sleep.park();
+      },
+      [&] {
+        time.store(1, memory_order_seq_cst);
+        if (idle.some_sleeper() == 0) sleep.unpark();
+      });
+}
+weft_model::part const p13("idle: the clock is moved while one falls asleep", clock_is_moved, {4, 3});
+
+// The same with one that was held, and is put back by somebody who looks at the clock after that.
+void clock_is_moved_while_held() {
+  idle_set idle;
+  atomic<int> time{0};
+  parker sleep;
+  idle.begin_search();
+  idle.announce_sleep(0);
+  expect(idle.hold_sleeper(0, idle_set::nobody) == 0, "it sleeps");
+  together(
+      [&] {
+        while (time.load(memory_order_seq_cst) == 0) sleep.park();
+      },
+      [&] {
+        idle.put_back(0);
+        if (time.load(memory_order_seq_cst) != 0) sleep.unpark();
+      },
+      [&] {
+        time.store(1, memory_order_seq_cst);
+        if (idle.some_sleeper() == 0) sleep.unpark();
+      });
+}
+weft_model::part const p14("idle: the clock is moved while a sleeper is held", clock_is_moved_while_held, {3, 2});
+
 }  // namespace

@@ -160,4 +160,80 @@ void notified() {
 }
 weft_model::part const v1("sync: a condition_variable", notified, {1, 0});
 
+task<> with_permits(weft::semaphore& s, std::size_t n) {
+  auto const p = co_await s.acquire(n);
+  expect(p.count() == n, "all of them");
+}
+
+// semaphore E1: one who wants more than there is leaves the queue. What was there goes back into the word, with what its giver had done.
+void left_waiting_for_more() {
+  small_pool p(1);
+  weft::semaphore s(0);
+  int plain = 0;
+  together([&] { plain = 1, s.release(); },
+           [&] {
+             auto f = p.spawn(with_permits, std::ref(s), std::size_t{2});
+             f.stop();
+             f.wait();
+           },
+           [&] {
+             for (;;) {
+               auto const got = s.try_acquire();
+               if (got) break;
+               weft::detail::relax();
+             }
+             expect(plain == 1, "what was done before the release is seen");
+           });
+}
+weft_model::part const s4("sync: one who waits for two permits leaves", left_waiting_for_more, {1, 1});
+
+// shared_mutex E1: a writer that stands before readers leaves; who comes in after that sees what was written under the lock before.
+task<> locks(weft::shared_mutex& m) { auto const l = co_await m.lock(); }
+void writer_leaves() {
+  small_pool p(1);
+  weft::shared_mutex m;
+  int plain = 0;
+  together(
+      [&] {
+        {
+          auto const l = m.try_lock();
+          if (l) plain = 1;
+        }
+        auto const r = m.try_lock_shared();
+        auto f = p.spawn(locks, std::ref(m));
+        f.stop();
+        f.wait();
+      },
+      [&] {
+        for (int i = 0; i != 3; ++i) {
+          auto const r = m.try_lock_shared();
+          if (r) expect(plain == 0 || plain == 1, "read under the lock");
+          else weft::detail::relax();
+        }
+      });
+}
+weft_model::part const m3("sync: a writer leaves the queue of a shared_mutex", writer_leaves, {1, 1});
+
+// mutex E1: the only one who waits is asked to stop while the holder unlocks; nobody is left to hand it to.
+task<> locks_once(weft::mutex& m) { auto const l = co_await m.lock(); }
+void nobody_to_hand_over_to() {
+  small_pool p(1);
+  weft::mutex m;
+  int plain = 0;
+  auto held = m.try_lock();
+  auto f = p.spawn(locks_once, std::ref(m));
+  together([&] { f.stop(); }, [&] { plain = 1, held.unlock(); },
+           [&] {
+             for (;;) {
+               auto const l = m.try_lock();
+               if (l) break;
+               weft::detail::relax();
+             }
+             expect(plain == 1, "what was done under the lock is seen");
+           });
+  f.wait();
+}
+weft_model::part const u1("sync: who waits for a mutex is stopped while it is unlocked", nobody_to_hand_over_to,
+                          {1, 1});
+
 }  // namespace

@@ -1,4 +1,5 @@
 // Timers: each fires once or is removed, and nobody sleeps past the earliest.
+#include <weft/combine/timeout.hpp>
 #include <weft/coro/run.hpp>
 #include <weft/coro/task.hpp>
 #include <weft/future/spawn.hpp>
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <model/model.hpp>
 #include <model/parts/pool.hpp>
+#include <utility>
 
 namespace {
 
@@ -93,5 +95,23 @@ void sleep_and_root() {
   expect(ran == 1, "it has run");
 }
 weft_model::part const p7("timers: one sleeps, a root comes", sleep_and_root, {1, 0});
+
+// One keeps the time by a late deadline, one sleeps beside it, and a third sets an early one: it must find who keeps the time.
+weft_model::part const p9("timers: an earlier one comes, three workers", earlier<3>, {1, 1});
+
+// timeout E1: the work ends at the moment at which its time is up.
+task<int> ends_in_time(weft::clock::time_point t) {
+  auto work = weft::deadline(t, [t] {
+    while (weft::clock::now() < t) weft::detail::relax();
+    return 1;
+  });
+  int const got = co_await std::move(work);
+  co_return got;
+}
+void up_and_ended() {
+  small_pool p(2);
+  expect(p.run(ends_in_time(weft::clock::now() + 300us)) == 1, "what the work gave is delivered");
+}
+weft_model::part const p10("timers: the work ends when its time is up", up_and_ended, {1, 1});
 
 }  // namespace
