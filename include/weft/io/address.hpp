@@ -226,7 +226,10 @@ inline ::socklen_t endpoint::to(::sockaddr_storage& storage) const noexcept {
   if (!name.empty()) std::memcpy(a.sun_path, name.data(), std::min(name.size(), sizeof a.sun_path));
   if (abstract) a.sun_path[0] = '\0';
   std::memcpy(&storage, &a, sizeof a);
-  return static_cast<::socklen_t>(offsetof(::sockaddr_un, sun_path) + name.size() + (abstract ? 0 : 1));
+  if (name.empty()) return offsetof(::sockaddr_un, sun_path);  // one zero byte more would be an abstract name
+  // The system gives names that fill sun_path, without a zero byte behind them.
+  auto const length = offsetof(::sockaddr_un, sun_path) + name.size() + (abstract ? 0 : 1);
+  return static_cast<::socklen_t>(std::min(length, sizeof a));
 }
 
 inline endpoint endpoint::from(::sockaddr const* address, ::socklen_t length) {
@@ -259,9 +262,12 @@ inline endpoint endpoint::from(::sockaddr const* address, ::socklen_t length) {
       e.kind_ = kind::unix_path;
       auto const bytes = given - offsetof(::sockaddr_un, sun_path);
       if (bytes == 0) break;
-      e.path_ = std::make_unique<std::string const>(a.sun_path[0] == '\0'
-                                                        ? "@" + std::string(a.sun_path + 1, bytes - 1)
-                                                        : std::string(a.sun_path, ::strnlen(a.sun_path, bytes)));
+      auto name = a.sun_path[0] == '\0' ? "@" + std::string(a.sun_path + 1, bytes - 1)
+                                        : std::string(a.sun_path, ::strnlen(a.sun_path, bytes));
+      // A file whose name begins with '@' is not an abstract one; if it leaves no room to say so, it has no name here.
+      if (a.sun_path[0] == '@') name.insert(0, "./");
+      if (a.sun_path[0] == '@' && name.size() >= sizeof a.sun_path) break;
+      e.path_ = std::make_unique<std::string const>(std::move(name));
       break;
     }
     default: break;

@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <cstddef>
+#include <cstring>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -140,6 +142,34 @@ TEST_CASE("an endpoint survives the way to the system and back") {
   CHECK(e.path().empty());
   CHECK(endpoint::from(reinterpret_cast<::sockaddr*>(&unnamed), 0) == endpoint());
   CHECK(endpoint().to_string().empty());
+}
+
+TEST_CASE("no name, a file's name and an abstract name stay what they are on the way from the system and back") {
+  auto const from = [](std::string_view name) {
+    ::sockaddr_un a{};
+    a.sun_family = AF_UNIX;
+    std::memcpy(a.sun_path, name.data(), name.size());
+    return endpoint::from(reinterpret_cast<::sockaddr*>(&a),
+                          static_cast<::socklen_t>(offsetof(::sockaddr_un, sun_path) + name.size()));
+  };
+  ::sockaddr_storage storage;
+  auto const& back = reinterpret_cast<::sockaddr_un const&>(storage);
+  CHECK(from("").to(storage) == sizeof(::sa_family_t));
+
+  // A file "@name", which to_string could not tell from the abstract name otherwise.
+  auto const file = from("@name");
+  CHECK(file.to_string() == "unix:./@name");
+  CHECK(endpoint::parse(file.to_string()) == file);
+  static_cast<void>(file.to(storage));
+  CHECK(std::string(back.sun_path) == "./@name");
+  auto const no_room = from("@" + std::string(sizeof back.sun_path - 3, 'x'));
+  CHECK(no_room.to_string() == "unix:");
+
+  // A file whose name has all the room that there is, and no zero byte behind it.
+  std::string const longest(sizeof back.sun_path, 'x');
+  CHECK(from(longest).path() == longest);
+  CHECK(from(longest).to(storage) == sizeof(::sockaddr_un));
+  CHECK(std::string_view(back.sun_path, sizeof back.sun_path) == longest);
 }
 
 TEST_CASE("a copied endpoint is one of its own") {
