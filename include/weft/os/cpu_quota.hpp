@@ -86,12 +86,17 @@ WEFT_SHARED inline void complain_once(std::string const& line) {
   [[maybe_unused]] static bool const written = complain(line);
 }
 
-/// Part of a message: one line whatever the text holds, and not too long a one.
+/// Part of a message: one line whatever the text holds, and nothing that a terminal obeys.
+inline std::string on_one_line(std::string_view text) {
+  std::string line(text);
+  std::replace_if(line.begin(), line.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return line;
+}
+
+/// The same, and not too long a one.
 inline std::string quoted(std::string_view text) {
   constexpr std::size_t longest = 64;
-  std::string line = "\"";
-  for (char const c : text.substr(0, longest)) line.push_back(c >= ' ' && c <= '~' ? c : '?');
-  return line + (text.size() > longest ? "...\"" : "\"");
+  return "\"" + on_one_line(text.substr(0, longest)) + (text.size() > longest ? "...\"" : "\"");
 }
 
 inline cpu_limit stricter(cpu_limit a, cpu_limit b) { return b.cores < a.cores ? std::move(b) : std::move(a); }
@@ -105,8 +110,8 @@ inline cpu_limit cpu_limit_of(std::size_t cpus_in_mask, file_reader read, char c
   if (auto const quota = strictest_cpu_quota(read)) {
     auto const is_v1 = quota->version == cgroup_version::v1;
     auto const source = is_v1 ? limit_source::cgroup_v1_quota : limit_source::cgroup_v2_quota;
-    auto why = quota->file + " allows " + std::to_string(quota->bandwidth.quota_us) + " us of CPU time in " +
-               std::to_string(quota->bandwidth.period_us) + " us";
+    auto why = on_one_line(quota->file) + " allows " + std::to_string(quota->bandwidth.quota_us) +
+               " us of CPU time in " + std::to_string(quota->bandwidth.period_us) + " us";
     limit = stricter(std::move(limit), {quota->bandwidth.cores(), source, std::move(why)});
   }
 

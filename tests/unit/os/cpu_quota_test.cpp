@@ -294,6 +294,17 @@ TEST_CASE("a WEFT_THREADS with line breaks or of any length is still one short l
   CHECK(line.size() < 250);
 }
 
+TEST_CASE("a group whose directory's name has line breaks leaves the line about WEFT_THREADS one line") {
+  auto const mount = "30 23 0:26 / /a\\012\\033[2J rw - cgroup2 cgroup2 rw\n";  // as mountinfo writes them
+  auto const machine =
+      files{{"/proc/self/cgroup", "0::/\n"}, {"/proc/self/mountinfo", mount}, {"/a\n\x1b[2J/cpu.max", "100000 100000"}};
+  auto const found = detect(3, machine, "abc");
+  CHECK(found.limit.cores == 1);
+  CHECK(found.limit.explanation == "/a??[2J/cpu.max allows 100000 us of CPU time in 100000 us");
+  REQUIRE(found.complaints.size() == 1);
+  CHECK(found.complaints[0].find_first_of("\n\x1b") == found.complaints[0].size() - 1);
+}
+
 TEST_CASE("the line about WEFT_THREADS is written once per process") {
   auto const report = in_child([] {
     ::setenv("WEFT_THREADS", "abc", 1);
