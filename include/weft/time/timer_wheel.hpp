@@ -225,7 +225,9 @@ class timer_wheel : pinned {
 
   static constexpr ticks last_tick = (ticks{1} << (63 - tick_bits)) - 1;
 
-  static_assert(std::is_same_v<clock::duration, std::chrono::duration<std::int64_t, std::nano>>);
+  // Of int64_t, or of another type as wide: libc++ counts in long long.
+  static_assert(std::is_same_v<clock::duration::period, std::nano> && std::is_signed_v<clock::duration::rep> &&
+                sizeof(clock::duration::rep) == sizeof(std::int64_t));
   static_assert(wheel::level_at(wheel::levels).shift + tick_bits >= 63, "every time of the clock has a place");
   static_assert(wheel::all_slots < timer_node::nowhere);
 
