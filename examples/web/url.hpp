@@ -48,7 +48,7 @@ struct url {
       host = host.substr(0, colon);
     }
     if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    if (host.empty()) throw wrong("no host");
+    if (host.empty() || host.find_first_of("[]") != std::string_view::npos) throw wrong("no host");
     u.host = host;
     return u;
   }

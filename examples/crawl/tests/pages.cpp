@@ -93,6 +93,10 @@ constexpr struct {
     {"https://a:1/", "x/y", "https://a:1/x/y"},
     {"https://a:1/", "//b/../c", "https://b/c"},
     {"https://a", "http://b?c", "http://b/?c"},
+    {"https://a", "http://[::1]:2/c", "http://[::1]:2/c"},
+    {"https://a", "http://[::1", "refused"},
+    {"https://a", "http://::1]/", "refused"},
+    {"https://a", "http://[[::1]]/", "refused"},
 };
 
 std::string resolved(std::string_view from, std::string_view link) {
