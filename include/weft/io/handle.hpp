@@ -7,6 +7,7 @@
 #include <weft/io/readiness.hpp>
 #include <weft/os/pages.hpp>
 #include <weft/os/simulation.hpp>
+#include <weft/os/system_calls.hpp>
 
 #include <pthread.h>
 #include <unistd.h>
@@ -56,11 +57,8 @@ static_assert(sizeof(handle_record) <= 64);
 /// a record. Any thread.
 class handle_slab : pinned {
  public:
-  /// Throws std::bad_alloc; std::logic_error in a simulated world (weft::sim), where nobody would wait for the system.
+  /// Throws std::bad_alloc.
   [[nodiscard]] handle_record* take() {
-    if (current_simulation())
-      throw std::logic_error(
-          "weft::sim: sockets, pipes, processes and signals of the system have no place in a simulated world");
     small_lock const guard(lock_);
     if (!free_) grow();
     handle_record* const r = free_;
@@ -113,6 +111,21 @@ class handle_slab : pinned {
 };
 
 WEFT_SHARED inline constinit handle_slab the_handles;
+
+/// A world has its own: its threads wait for a lock by other means than those of the system.
+inline handle_slab& handles() noexcept {
+  simulation* const world = current_simulation();
+  return world ? world->handles() : the_handles;
+}
+
+/// For a descriptor. Throws std::bad_alloc; std::logic_error in a simulated world (weft::sim) for one of the system, since nobody would
+/// wait for it.
+[[nodiscard]] inline handle_record* take_record_for(int descriptor) {
+  if (current_simulation() && !is_simulated(descriptor)) [[unlikely]]
+    throw std::logic_error(
+        "weft::sim: descriptors of the system, processes and signals have no place in a simulated world");
+  return handles().take();
+}
 
 inline void handle_slab::survive_forks() noexcept {
   static int const registered = ::pthread_atfork([] { the_handles.lock_.lock(); }, [] { the_handles.lock_.unlock(); },

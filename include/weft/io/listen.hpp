@@ -6,6 +6,7 @@
 #include <weft/io/reactor.hpp>
 #include <weft/io/socket.hpp>
 #include <weft/os/file_handle.hpp>
+#include <weft/os/system_calls.hpp>
 
 #include <sys/socket.h>
 
@@ -42,8 +43,8 @@ class accept_awaiter : public io_operation {
     auto& me = static_cast<accept_awaiter&>(o);
     for (;;) {
       me.peer_length_ = sizeof me.peer_;
-      int const fd = ::accept4(me.descriptor(), reinterpret_cast<::sockaddr*>(&me.peer_), &me.peer_length_,
-                               SOCK_NONBLOCK | SOCK_CLOEXEC);
+      int const fd = sys::accept4(me.descriptor(), reinterpret_cast<::sockaddr*>(&me.peer_), &me.peer_length_,
+                                  SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd >= 0) {
         me.accepted_ = file_handle::adopt(fd);
         me.keep(readiness::ready);
@@ -108,7 +109,7 @@ class connect_awaiter : public io_operation {
     ::sockaddr_storage address;
     auto const length = me.to_.to(address);
     for (;;) {
-      if (::connect(me.descriptor(), reinterpret_cast<::sockaddr*>(&address), length) == 0 || errno == EISCONN)
+      if (sys::connect(me.descriptor(), reinterpret_cast<::sockaddr*>(&address), length) == 0 || errno == EISCONN)
         return attempted::ended;
       if (errno == EINPROGRESS || errno == EALREADY) return attempted::would_block;
       if (errno != EINTR) return me.fail(errno);
@@ -123,11 +124,11 @@ inline file_handle make_listening_socket(endpoint const& at, int backlog) {
   auto descriptor = make_socket(at, SOCK_STREAM);
   int const one = 1;
   if (at.type() != endpoint::kind::unix_path)
-    ::setsockopt(descriptor.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    sys::setsockopt(descriptor.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   ::sockaddr_storage address;
   auto const length = at.to(address);
-  if (::bind(descriptor.get(), reinterpret_cast<::sockaddr*>(&address), length) != 0) throw_io(errno, "bind", at);
-  if (::listen(descriptor.get(), backlog) != 0) throw_io(errno, "listen", at);
+  if (sys::bind(descriptor.get(), reinterpret_cast<::sockaddr*>(&address), length) != 0) throw_io(errno, "bind", at);
+  if (sys::listen(descriptor.get(), backlog) != 0) throw_io(errno, "listen", at);
   return descriptor;
 }
 

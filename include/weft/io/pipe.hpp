@@ -6,6 +6,7 @@
 #include <weft/io/stream.hpp>
 #include <weft/os/file_handle.hpp>
 #include <weft/os/pipe.hpp>
+#include <weft/os/system_calls.hpp>
 
 #include <unistd.h>
 
@@ -21,7 +22,7 @@ namespace detail {
 
 struct pipe_calls {
   static std::string name(endpoint const&) { return "pipe"; }
-  static ssize_t read(int fd, std::span<std::byte> into) noexcept { return ::read(fd, into.data(), into.size()); }
+  static ssize_t read(int fd, std::span<std::byte> into) noexcept { return sys::read(fd, into.data(), into.size()); }
   static ssize_t write(int fd, std::span<std::byte const> bytes) noexcept {
     return write_without_signal(fd, bytes.data(), bytes.size());
   }

@@ -11,6 +11,7 @@
 #include <weft/io/ring_operation.hpp>
 #include <weft/os/clock.hpp>
 #include <weft/os/fork.hpp>
+#include <weft/os/system_calls.hpp>
 #include <weft/sched/membership.hpp>
 
 #include <unistd.h>
@@ -85,7 +86,7 @@ class reactor : pinned {
   void retire() noexcept {
     alive_.store(false, memory_order_release);  // release → usable's acquire, E3
     if (!watches()) return;
-    the_handles.for_each([this](handle_record& r) {
+    handles().for_each([this](handle_record& r) {
       if (r.home.load(memory_order_relaxed) != this) return;
       look_for_another(r.reading.unwatched());
       look_for_another(r.writing.unwatched());
@@ -278,7 +279,7 @@ inline void reactor::forget(handle_record& r) noexcept {
 }
 
 inline void release_hold(handle_record& r) noexcept {
-  if (r.holds.fetch_sub(1, memory_order_acq_rel) == 1) the_handles.give_back(&r);  // handle E1.
+  if (r.holds.fetch_sub(1, memory_order_acq_rel) == 1) handles().give_back(&r);  // handle E1.
 }
 
 inline void release_user(handle_record& r) noexcept {
@@ -288,7 +289,7 @@ inline void release_user(handle_record& r) noexcept {
     small_lock const guard(r.lock);
     reactor::forget(r);
   }
-  ::close(r.descriptor);
+  sys::close(r.descriptor);
   r.descriptor = -1;
   release_hold(r);  // Past here r may be somebody else's.
 }
@@ -319,7 +320,7 @@ class io_handle {
  public:
   io_handle() noexcept = default;
   /// Takes the descriptor over, which does not block, in any case. Throws std::bad_alloc.
-  io_handle(file_handle&& descriptor, short_read after_short_read) : record_(the_handles.take()) {
+  io_handle(file_handle&& descriptor, short_read after_short_read) : record_(take_record_for(descriptor.get())) {
     record_->descriptor = descriptor.release();
     record_->users.store(3, memory_order_relaxed);
     record_->holds.store(2, memory_order_relaxed);

@@ -5,6 +5,7 @@
 #include <weft/io/operation.hpp>
 #include <weft/io/reactor.hpp>
 #include <weft/os/file_handle.hpp>
+#include <weft/os/system_calls.hpp>
 
 #include <sys/socket.h>
 
@@ -25,7 +26,7 @@ namespace detail {
 
 /// A socket that does not block and is not inherited by programs that are started.
 inline file_handle make_socket(endpoint const& where, int type) {
-  int const fd = ::socket(where.family(), type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int const fd = sys::socket(where.family(), type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) throw_io(errno, "socket", where);
   return file_handle::adopt(fd);
 }
@@ -36,7 +37,7 @@ inline endpoint local_name(io_handle const& h) {
   ::socklen_t length = sizeof name;
   int error = EBADF;
   h.with_descriptor(
-      [&](int fd) { error = ::getsockname(fd, reinterpret_cast<::sockaddr*>(&name), &length) == 0 ? 0 : errno; });
+      [&](int fd) { error = sys::getsockname(fd, reinterpret_cast<::sockaddr*>(&name), &length) == 0 ? 0 : errno; });
   if (error != 0) throw std::system_error(error, std::system_category(), "getsockname");
   return endpoint::from(reinterpret_cast<::sockaddr*>(&name), length);
 }

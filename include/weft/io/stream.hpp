@@ -6,6 +6,7 @@
 #include <weft/io/operation.hpp>
 #include <weft/io/reactor.hpp>
 #include <weft/io/socket.hpp>
+#include <weft/os/system_calls.hpp>
 
 #include <sys/socket.h>
 
@@ -51,9 +52,9 @@ concept writes_bytes = requires(S& s, std::span<std::byte const> bytes) {
 /// How a byte stream is read and written.
 struct socket_calls {
   static std::string name(endpoint const& peer) { return peer.to_string(); }
-  static ssize_t read(int fd, std::span<std::byte> into) noexcept { return ::recv(fd, into.data(), into.size(), 0); }
+  static ssize_t read(int fd, std::span<std::byte> into) noexcept { return sys::recv(fd, into.data(), into.size(), 0); }
   static ssize_t write(int fd, std::span<std::byte const> bytes) noexcept {
-    return ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    return sys::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
   }
 };
 
@@ -214,7 +215,7 @@ class socket_stream {
 
   /// The other side reads the end after what has been written. Reading goes on. Nothing, where the connection has ended.
   void shutdown_write() noexcept {
-    handle_.with_descriptor([](int fd) { ::shutdown(fd, SHUT_WR); });
+    handle_.with_descriptor([](int fd) { sys::shutdown(fd, SHUT_WR); });
   }
 
   /// Ends both ways. Operations in flight complete as stopped. Any thread, again and again.

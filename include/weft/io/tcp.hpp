@@ -7,6 +7,7 @@
 #include <weft/io/listen.hpp>
 #include <weft/io/socket.hpp>
 #include <weft/io/stream.hpp>
+#include <weft/os/system_calls.hpp>
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -56,8 +57,9 @@ class tcp_stream : public detail::socket_stream {
   void set_no_delay(no_delay how) {
     int error = EBADF;
     int const value = how == no_delay::on ? 1 : 0;
-    handle_.with_descriptor(
-        [&](int fd) { error = ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, sizeof value) == 0 ? 0 : errno; });
+    handle_.with_descriptor([&](int fd) {
+      error = detail::sys::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, sizeof value) == 0 ? 0 : errno;
+    });
     if (error != 0) detail::throw_io(error, "setsockopt", peer_);
   }
 
@@ -100,7 +102,7 @@ namespace detail {
 
 inline void set_no_delay_of(file_handle const& descriptor) noexcept {
   int const one = 1;
-  ::setsockopt(descriptor.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  sys::setsockopt(descriptor.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 }
 
 class tcp_accept_awaiter : public accept_awaiter {

@@ -5,6 +5,7 @@
 #include <weft/io/operation.hpp>
 #include <weft/io/reactor.hpp>
 #include <weft/io/socket.hpp>
+#include <weft/os/system_calls.hpp>
 
 #include <sys/socket.h>
 
@@ -56,8 +57,8 @@ class receive_from_awaiter : public io_operation {
     auto& me = static_cast<receive_from_awaiter&>(o);
     for (;;) {
       me.from_length_ = sizeof me.from_;
-      auto const n = ::recvfrom(me.descriptor(), me.into_.data(), me.into_.size(), MSG_TRUNC,
-                                reinterpret_cast<::sockaddr*>(&me.from_), &me.from_length_);
+      auto const n = sys::recvfrom(me.descriptor(), me.into_.data(), me.into_.size(), MSG_TRUNC,
+                                   reinterpret_cast<::sockaddr*>(&me.from_), &me.from_length_);
       if (n >= 0) {
         me.size_ = static_cast<std::size_t>(n);
         me.keep(readiness::ready);
@@ -107,8 +108,8 @@ class send_to_awaiter : public io_operation {
     ::sockaddr_storage to;
     auto const length = me.to_.to(to);
     for (;;) {
-      auto const n = ::sendto(me.descriptor(), me.bytes_.data(), me.bytes_.size(), MSG_NOSIGNAL,
-                              reinterpret_cast<::sockaddr const*>(&to), length);
+      auto const n = sys::sendto(me.descriptor(), me.bytes_.data(), me.bytes_.size(), MSG_NOSIGNAL,
+                                 reinterpret_cast<::sockaddr const*>(&to), length);
       if (n >= 0) {
         me.keep(readiness::ready);
         return attempted::ended;
@@ -145,7 +146,7 @@ class udp_socket {
     auto descriptor = detail::make_socket(at, SOCK_DGRAM);
     ::sockaddr_storage address;
     auto const length = at.to(address);
-    if (::bind(descriptor.get(), reinterpret_cast<::sockaddr*>(&address), length) != 0)
+    if (detail::sys::bind(descriptor.get(), reinterpret_cast<::sockaddr*>(&address), length) != 0)
       detail::throw_io(errno, "bind", at);
     detail::io_handle handle(std::move(descriptor), detail::short_read::says_nothing);
     auto local = detail::local_name(handle);

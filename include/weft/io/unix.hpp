@@ -6,6 +6,7 @@
 #include <weft/io/listen.hpp>
 #include <weft/io/socket.hpp>
 #include <weft/io/stream.hpp>
+#include <weft/os/system_calls.hpp>
 #include <weft/time/sleep.hpp>
 
 #include <sys/socket.h>
@@ -75,7 +76,8 @@ class unix_listener {
   /// An accept in flight completes as stopped. Any thread, again and again.
   void close() noexcept {
     if (handle_.closed()) return;
-    if (auto const path = local_.path(); !path.empty() && path.front() != '@') ::unlink(std::string(path).c_str());
+    if (auto const path = local_.path(); !path.empty() && path.front() != '@')
+      detail::sys::unlink(std::string(path).c_str());
     handle_.close();
   }
 

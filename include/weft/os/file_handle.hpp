@@ -1,6 +1,8 @@
 // A file descriptor that closes itself, and the blocking calls on files, whole: no short reads, no EINTR.
 #pragma once
 
+#include <weft/os/system_calls.hpp>
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -32,7 +34,7 @@ class file_handle {
     return *this;
   }
   ~file_handle() {
-    if (fd_ >= 0) ::close(fd_);
+    if (fd_ >= 0) sys::close(fd_);
   }
 
   /// Close-on-exec. Throws std::system_error that names the path.

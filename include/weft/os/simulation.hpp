@@ -14,6 +14,9 @@ class pool;
 
 namespace detail {
 
+class simulated_system;  // os/system_calls.hpp
+class handle_slab;       // io/handle.hpp
+
 /// What a world does for the thread that runs in it. step, block, wake, now, ticks, start and join may let other threads of the world go
 /// first; all return on the thread of the system that they were called on.
 class simulation {
@@ -38,6 +41,10 @@ class simulation {
 
   [[nodiscard]] virtual std::uint64_t random() noexcept = 0;
   [[nodiscard]] virtual pool& default_pool() const noexcept = 0;
+
+  /// Its network and pipes, and the records of the handles on them.
+  [[nodiscard]] virtual simulated_system& system() noexcept = 0;
+  [[nodiscard]] virtual handle_slab& handles() noexcept = 0;
 
   /// As futex_wait. Nothing comes between the look and the wait: one thread of the system runs all.
   void wait(std::atomic<std::uint32_t> const& word, std::uint32_t expected, time_point deadline) noexcept {

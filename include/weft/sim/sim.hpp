@@ -8,6 +8,7 @@
 #include <weft/coro/run.hpp>
 #include <weft/os/clock.hpp>
 #include <weft/sched/pool.hpp>
+#include <weft/sim/network.hpp>
 #include <weft/sim/world.hpp>
 
 #include <chrono>
@@ -33,6 +34,7 @@ struct sim_options {
   clock::duration most_per_step{};                 ///< a step takes up to that; zero: time moves only where all wait
   std::uint64_t most_steps = 10'000'000;           ///< of a run; one that needs more throws sim::endless
   std::size_t stack_bytes = std::size_t{1} << 20;  ///< of each virtual thread; memory is taken as it is touched
+  sim_network network{};                           ///< and its pipes
 };
 
 /// Seeds to be tried, one after the other.
@@ -53,7 +55,7 @@ struct sim_seeds {
 class sim : detail::pinned {
  public:
   explicit sim(sim_options o = {}) noexcept
-      : options_(o), world_(o.seed, o.most_per_step, o.most_steps, o.stack_bytes) {
+      : options_(o), world_(o.seed, o.most_per_step, o.most_steps, o.stack_bytes, o.network) {
     WEFT_ASSERT(o.workers != 0, "a world has at least one worker");
   }
 
@@ -67,6 +69,8 @@ class sim : detail::pinned {
   [[nodiscard]] std::uint64_t trace_hash() const noexcept { return world_.trace_hash(); }
   /// How often a virtual thread had its turn.
   [[nodiscard]] std::uint64_t steps() const noexcept { return world_.steps(); }
+  /// Sockets, ends of pipes, and what waits for them, that are open: 0 after a run that has closed all.
+  [[nodiscard]] std::size_t descriptors() const noexcept { return world_.descriptors(); }
   /// Virtual time that has passed.
   [[nodiscard]] clock::duration elapsed() const noexcept { return world_.time() - begun_; }
 

@@ -6,6 +6,7 @@
 #include <weft/base/function.hpp>
 #include <weft/base/utility.hpp>
 #include <weft/concurrent/mutex.hpp>
+#include <weft/io/handle.hpp>
 #include <weft/os/clock.hpp>
 #include <weft/os/exception_state.hpp>
 #include <weft/os/fiber.hpp>
@@ -13,12 +14,14 @@
 #include <weft/sched/locals.hpp>
 #include <weft/sched/pool.hpp>
 #include <weft/sched/worker.hpp>
+#include <weft/sim/network.hpp>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <new>
 #include <utility>
@@ -80,16 +83,20 @@ enum class world_end {
 };
 
 /// One run after another, each on the calling thread. Whatever it decides is a function of the seed and of what its threads do.
-class world final : public simulation, pinned {
+class world final : public simulation, private network_host, pinned {
  public:
-  world(std::uint64_t seed, clock::duration most_per_step, std::uint64_t most_steps, std::size_t stack_bytes) noexcept
+  world(std::uint64_t seed, clock::duration most_per_step, std::uint64_t most_steps, std::size_t stack_bytes,
+        sim_network const& network) noexcept
       : random_(seed),
         most_per_step_(most_per_step),
         most_steps_(most_steps),
         stack_bytes_(stack_bytes),
         turns_(1u << random_.below(5)),
-        holds_(8u << random_.below(5)) {}
-  ~world() = default;
+        holds_(8u << random_.below(5)),
+        network_(*this, network) {}
+  ~world() {
+    if (handles_) spare_slabs().give_back(handles_);
+  }
 
   /// Calls body() on the world's first thread, and returns when that has ended and all others with it. Where it does not come to that,
   /// the pool is asked to stop; where that does not help either, everything is left as it is, for good.
@@ -107,9 +114,10 @@ class world final : public simulation, pinned {
 
   // ── for anybody ──
 
-  [[nodiscard]] clock::time_point time() const noexcept { return now_; }
+  [[nodiscard]] clock::time_point time() const noexcept override { return now_; }
   [[nodiscard]] std::uint64_t steps() const noexcept { return steps_; }
   [[nodiscard]] std::uint64_t trace_hash() const noexcept { return trace_; }
+  [[nodiscard]] std::size_t descriptors() const noexcept { return network_.descriptors(); }
 
   // ── for the thread that runs ──
 
@@ -167,9 +175,52 @@ class world final : public simulation, pinned {
   }
   [[nodiscard]] std::uint64_t random() noexcept override { return random_.next(); }
   [[nodiscard]] pool& default_pool() const noexcept override { return *pool_; }
+  [[nodiscard]] simulated_system& system() noexcept override { return network_; }
+  [[nodiscard]] handle_slab& handles() noexcept override { return *handles_; }
 
  private:
   friend struct virtual_thread;
+
+  // Records of handles stay what they are for good, so worlds pass them on.
+  class slab_store {
+   public:
+    [[nodiscard]] handle_slab* take() {
+      small_lock const guard(lock_);
+      if (spare_.empty()) {
+        spare_.reserve(all_.size() + 1);
+        spare_.push_back(&all_.emplace_back());
+      }
+      handle_slab* const s = spare_.back();
+      spare_.pop_back();
+      return s;
+    }
+    void give_back(handle_slab* s) noexcept {
+      small_lock const guard(lock_);
+      spare_.push_back(s);
+    }
+
+   private:
+    small_mutex lock_;
+    std::deque<handle_slab> all_;      // guarded by lock_
+    std::vector<handle_slab*> spare_;  // guarded by lock_; has room for all
+  };
+  static slab_store& spare_slabs() noexcept {
+    static auto* const all = new slab_store;
+    return *all;
+  }
+
+  [[nodiscard]] random_source& chance() noexcept override { return random_; }
+  void pass_time_until(time_point then) noexcept override {
+    if (then == time_point::max()) return;
+    now_ = std::max(now_, std::min(then, earliest_deadline()));
+  }
+  [[nodiscard]] time_point earliest_deadline() const noexcept {
+    auto earliest = time_point::max();
+    for (auto const& t : threads_)
+      if (t && t->state == virtual_thread::condition::blocked) earliest = std::min(earliest, t->deadline);
+    return earliest;
+  }
+  void wake_one(void const* address) noexcept override { make_ready(address, 1); }
 
   static void live(void* thread) noexcept;
   static void* stop_pool(void* self);
@@ -197,6 +248,8 @@ class world final : public simulation, pinned {
 
   std::vector<std::unique_ptr<virtual_thread>> threads_;  // by number - 1; null: joined
   virtual_thread* running_ = nullptr;
+  network network_;
+  handle_slab* handles_ = nullptr;  // null: before the first run
   pool* pool_ = nullptr;
   pool* stoppable_ = nullptr;
   bool stopping_ = false;
@@ -215,6 +268,7 @@ inline world_end world::run(function_ref<void()> body) {
   auto const begun = moved_ = steps_;
   stoppable_ = nullptr;  // a run that was abandoned left its pool here
   stopping_ = false;
+  if (!handles_) handles_ = spare_slabs().take();
   auto most = most_steps_;
   auto end = world_end::in_order;
   auto const first = add_thread(
@@ -306,10 +360,11 @@ virtual_thread* world::pick(Predicate const& eligible) noexcept {
 }
 
 // Whose turn it is: anybody who is not blocked, but for those who are held back while others are not. Where all are blocked, time moves
-// on to the earliest deadline.
+// on to the earliest deadline, or to what arrives next, and once in a while beyond that, so that several arrive together.
 inline virtual_thread* world::choose() noexcept {
-  constexpr std::uint32_t longest_hold = 100;
+  constexpr std::uint32_t longest_hold = 100, late_arrivals = 4;
   for (;;) {
+    network_.arrive();
     virtual_thread* next =
         pick([this](virtual_thread const& t) { return t.may_run(now_) && t.held_back_until <= steps_; });
     if (next && random_.below(holds_) == 0) {
@@ -321,9 +376,9 @@ inline virtual_thread* world::choose() noexcept {
       next->state = virtual_thread::condition::ready;
       return next;
     }
-    auto earliest = clock::time_point::max();
-    for (auto const& t : threads_)
-      if (t && t->state == virtual_thread::condition::blocked) earliest = std::min(earliest, t->deadline);
+    auto earliest = earliest_deadline();
+    if (auto const arrival = network_.next_arrival(); arrival < earliest)
+      earliest = random_.below(late_arrivals) == 0 ? std::min(earliest, network_.late(arrival)) : arrival;
     if (earliest == clock::time_point::max()) return nullptr;
     now_ = earliest;
     moved_ = steps_;
@@ -340,6 +395,8 @@ inline void world::abandon() noexcept {
     t->stack.abandon();
     abandoned->push_back(std::move(t));
   }
+  handles_ = nullptr;
+  network_.forget_all();
 }
 
 }  // namespace weft::detail

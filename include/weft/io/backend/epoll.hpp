@@ -5,6 +5,7 @@
 #include <weft/concurrent/atomic.hpp>
 #include <weft/os/clock.hpp>
 #include <weft/os/file_handle.hpp>
+#include <weft/os/system_calls.hpp>
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -55,11 +56,11 @@ class event_poll : pinned {
 
   /// Throws std::system_error, where descriptors or memory are short.
   event_poll()
-      : epoll_(file_handle::adopt(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1"))), wake_(make_wake()) {
+      : epoll_(file_handle::adopt(checked(sys::epoll_create1(EPOLL_CLOEXEC), "epoll_create1"))), wake_(make_wake()) {
     ::epoll_event e{};
     e.events = EPOLLIN | EPOLLET;
     e.data.u64 = wake_tag;
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &e) != 0) throw_errno("epoll_ctl", "eventfd");
+    if (sys::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &e) != 0) throw_errno("epoll_ctl", "eventfd");
   }
 
   /// Watches fd for everything, edge by edge, until remove. What is there already is an edge. `tag` is not wake_tag.
@@ -67,12 +68,12 @@ class event_poll : pinned {
     ::epoll_event e{};
     e.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
     e.data.u64 = tag;
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &e) == 0) return {};
+    if (sys::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &e) == 0) return {};
     return {errno, std::system_category()};
   }
 
   /// Before fd is closed: a copy of it in another process would keep it watched.
-  void remove(int fd) const noexcept { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+  void remove(int fd) const noexcept { sys::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
   /// Waits for events until the deadline and gives each to `f(event)`. clock's epoch: does not wait. Returns early where a signal comes.
   /// True: interrupted.
@@ -96,12 +97,12 @@ class event_poll : pinned {
   void interrupt() noexcept {
     if (pending_.exchange(true, memory_order_seq_cst)) return;  // E1.
     std::uint64_t const one = 1;
-    while (::write(wake_.get(), &one, sizeof one) < 0) {
+    while (sys::write(wake_.get(), &one, sizeof one) < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) break;
       // The counter is full, after 2^64 writes.
       std::uint64_t count;
-      static_cast<void>(!::read(wake_.get(), &count, sizeof count));
+      static_cast<void>(!sys::read(wake_.get(), &count, sizeof count));
     }
   }
 
@@ -113,7 +114,7 @@ class event_poll : pinned {
     return fd;
   }
   static file_handle make_wake() {
-    return file_handle::adopt(checked(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"));
+    return file_handle::adopt(checked(sys::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"));
   }
 
   static io_event meaning(std::uint32_t e) noexcept {
@@ -127,6 +128,8 @@ class event_poll : pinned {
 
   int wait_raw(std::array<::epoll_event, batch>& got, clock::time_point deadline) noexcept {
     constexpr int most = static_cast<int>(batch);
+    if (is_simulated(epoll_.get())) [[unlikely]]
+      return sys::ask_world([&](simulated_system& s) { return s.wait(epoll_.get(), got.data(), most, deadline); });
     if (deadline == clock::time_point::max()) return ::epoll_wait(epoll_.get(), got.data(), most, -1);
     if (deadline == clock::time_point{}) return ::epoll_wait(epoll_.get(), got.data(), most, 0);
     auto const left = std::max(deadline - clock::now(), clock::duration::zero());
