@@ -2,6 +2,7 @@
 // themselves are mixed, not only the jobs. A program of its own, because all of it is compiled this way.
 #define WEFT_CHAOS 1
 
+#include "sim/in_worlds.hpp"
 #include "support/catch.hpp"
 #include "support/watchdog.hpp"
 
@@ -11,7 +12,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <numeric>
@@ -25,32 +25,12 @@ using namespace std::chrono_literals;
 using weft::sim;
 using weft::sleep_for;
 using weft::task;
+using weft_test::in_worlds;
+using weft_test::must;
+using weft_test::seeds;
 namespace this_task = weft::this_task;
 
 namespace {
-
-/// How many seeds each scenario has; WEFT_SIM_SEEDS says otherwise.
-std::uint64_t seeds() {
-  if (char const* const text = std::getenv("WEFT_SIM_SEEDS")) return std::strtoull(text, nullptr, 10);
-  return weft::detail::address_sanitized || weft::detail::thread_sanitized ? 8 : 40;
-}
-
-void must(bool condition, char const* what) {
-  if (!condition) throw std::logic_error(what);
-}
-
-/// The program in as many worlds, of one to four workers, half of them with steps that take time.
-template <class Program>
-void in_worlds(char const* name, Program program) {
-  weft_test::watchdog const guard(name, 300s);
-  for (unsigned workers = 1; workers != 5; ++workers) {
-    auto const count = (seeds() + 3) / 4;
-    auto body = [&](sim& world) { world.run(program); };
-    INFO(workers << " workers");
-    sim::explore({.count = (count + 1) / 2, .first = 1}, body, {.workers = workers});
-    sim::explore({.count = count / 2, .first = 1'000'000}, body, {.workers = workers, .most_per_step = 200ns});
-  }
-}
 
 task<> sleeps(weft::clock::duration d) { co_await sleep_for(d); }
 
