@@ -482,7 +482,7 @@ inline scheduler::awake scheduler::sleep(worker& self) noexcept {
   idle.announce_sleep(self.index);
   look_before_sleep(self);
   bool const watched = leaves_woken_alone(self);
-  bool const dozes = watched && !dozing_.exchange(true, memory_order_seq_cst);  // doze E1
+  bool dozes = watched && !dozing_.exchange(true, memory_order_seq_cst);  // doze E1
   auto doze_ends = dozes ? clock::now() + longest_doze : clock::time_point::max();
   if (watched ? work_visible_but_woken() : work_visible_to(self)) {
     auto const index =
@@ -504,10 +504,13 @@ inline scheduler::awake scheduler::sleep(worker& self) noexcept {
       }
     }
     if (dozes && clock::now() >= doze_ends) {
+      dozes = false, doze_ends = clock::time_point::max();
+      dozing_.store(false, memory_order_seq_cst);  // doze E1
       auto const index = idle.claim_sleeper(idle_set::claim::always, own);
       if (index == own) break;
-      if (index != idle_set::nobody) wake(index);  // this one is held
-      doze_ends = clock::now() + longest_doze;
+      // Held: who is woken looks in its place, and dozes in its place if there is something to watch. If nobody sleeps, who searches
+      // or has a job does that when it leaves the count.
+      if (index != idle_set::nobody) wake(index);
     }
     self.sleep.park(std::min(deadline, doze_ends));
   }
@@ -525,8 +528,8 @@ inline scheduler::awake scheduler::sleep(worker& self) noexcept {
 //   E1  seq_cst, both sides: who leaves a job to the one who dozes has made it visible, then looks at dozing_; who dozes no longer
 //       says so, then looks at all work, as a searcher that sleeps or leaves the count. So it sees that job, or the other calls a sleeper.
 inline bool scheduler::leaves_woken_alone(worker const& self) const noexcept {
-  constexpr unsigned vain_at_most = 2;
-  return !modelled && self.vain_searches >= vain_at_most && self.kind == worker_kind::regular && !current_simulation();
+  return self.vain_searches >= dozes_after_.load(memory_order_relaxed) && self.kind == worker_kind::regular &&
+         !current_simulation();
 }
 
 // After it was announced.

@@ -157,6 +157,10 @@ class scheduler : pinned {
   /// Before any work: this pool does without its monitor, which would hide a lost wake-up from a test.
   void forgo_monitor() noexcept { monitor_state_.store(monitor_state::awake, memory_order_relaxed); }
 
+  /// Who has searched in vain so many times in a row, beside jobs that were left to their workers, dozes (see leaves_woken_alone). With
+  /// none a test's workers always do. In a model nobody does unless told so: who looks again each millisecond would hide a lost wake-up.
+  void doze_after(unsigned searches) noexcept { dozes_after_.store(searches, memory_order_relaxed); }
+
   /// Before any work: this pool is never ended.
   void stay_for_good() noexcept;
 
@@ -276,8 +280,9 @@ class scheduler : pinned {
   atomic<unsigned> worker_count_{0};
   std::array<atomic<bool>, idle_set::capacity> external_free_{};
   atomic<unsigned> externals_{0};
-  atomic<unsigned> held_{0};    // sleepers kept asleep for plain threads that have joined in
-  atomic<bool> dozing_{false};  // a sleeper looks after what was just woken, within longest_doze
+  atomic<unsigned> held_{0};                           // sleepers kept asleep for plain threads that have joined in
+  atomic<bool> dozing_{false};                         // a sleeper looks after what was just woken, within longest_doze
+  atomic<unsigned> dozes_after_{modelled ? ~0u : 2u};  // searches in vain
 
   alignas(cache_line) small_mutex injection_lock_;
   backlog<ready_job, &ready_job::next_ready> injection_;  // guarded by injection_lock_

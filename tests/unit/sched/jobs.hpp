@@ -3,10 +3,13 @@
 
 #include "support/unmonitored_pool.hpp"
 
+#include <weft/os/futex.hpp>
 #include <weft/sched/nested.hpp>
 #include <weft/sched/pool.hpp>
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <thread>
 #include <utility>
 
@@ -31,6 +34,36 @@ class root_job : public weft::detail::ready_job {
     home.root_ended(&self);
   }
   F f_;
+};
+
+/// Blocks one worker of a pool in a plain wait while it lives.
+class blocked_worker {
+ public:
+  explicit blocked_worker(weft::pool& p) : job_({this}) {
+    job_.submit(p);
+    while (!blocked_.load()) std::this_thread::yield();
+  }
+  ~blocked_worker() {
+    word_.store(1);
+    weft::detail::futex_wake(word_, 1);
+    while (!ended_.load()) std::this_thread::yield();
+  }
+
+ private:
+  struct body {
+    blocked_worker* me;
+    void operator()(weft::detail::worker& self) const {
+      weft::detail::block_worker(self, [this](weft::clock::time_point deadline) {
+        me->blocked_ = true;
+        weft::detail::futex_wait(me->word_, 0, deadline);
+        return me->word_.load() != 0;
+      });
+      me->ended_ = true;
+    }
+  };
+  std::atomic<bool> blocked_{false}, ended_{false};
+  std::atomic<std::uint32_t> word_{0};
+  root_job<body> job_;
 };
 
 /// Waits until every worker of an unused pool sleeps and is counted as sleeping; false where that does not come about.

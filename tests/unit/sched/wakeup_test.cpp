@@ -8,7 +8,6 @@
 #include <weft/combine/when_all.hpp>
 #include <weft/coro/run.hpp>
 #include <weft/coro/task.hpp>
-#include <weft/os/futex.hpp>
 #include <weft/sched/external.hpp>
 
 #include <atomic>
@@ -25,6 +24,7 @@ constexpr int rounds = weft::detail::small_capacities ? 50 : 300;  // slow with 
 using weft::pool;
 using weft::detail::external_membership;
 using weft::detail::worker;
+using weft_test::blocked_worker;
 using weft_test::root_job;
 using weft_test::unmonitored_pool;
 
@@ -85,36 +85,6 @@ void two_jobs_meet(pool& p, second_thread& other, std::uint64_t head_start) {
   other.wait();
   while (ended.load() != 2) std::this_thread::yield();
 }
-
-/// Blocks one worker of a pool in a plain wait while it lives.
-class blocked_worker {
- public:
-  explicit blocked_worker(pool& p) : job_({this}) {
-    job_.submit(p);
-    while (!blocked_.load()) std::this_thread::yield();
-  }
-  ~blocked_worker() {
-    word_.store(1);
-    weft::detail::futex_wake(word_, 1);
-    while (!ended_.load()) std::this_thread::yield();
-  }
-
- private:
-  struct body {
-    blocked_worker* me;
-    void operator()(worker& self) const {
-      weft::detail::block_worker(self, [this](weft::clock::time_point deadline) {
-        me->blocked_ = true;
-        weft::detail::futex_wait(me->word_, 0, deadline);
-        return me->word_.load() != 0;
-      });
-      me->ended_ = true;
-    }
-  };
-  std::atomic<bool> blocked_{false}, ended_{false};
-  std::atomic<std::uint32_t> word_{0};
-  root_job<body> job_;
-};
 
 using messages = weft::channel<int>;
 
