@@ -66,6 +66,16 @@ generator<int> in_order(node const* n) {
   co_yield in_order(n->right.get());
 }
 
+generator<int> halved(int first, int last) {
+  if (last - first <= 10) {
+    for (int i = first; i < last; ++i) co_yield int{i};
+  } else {
+    int const middle = first + (last - first) / 2;
+    co_yield halved(first, middle);
+    co_yield halved(middle, last);
+  }
+}
+
 generator<int> one_deep_down(int depth, weft_test::stack_depth& stack) {
   stack.look();
   if (depth == 0) {
@@ -350,6 +360,75 @@ TEST_CASE("an exception of a yielded generator comes out of the co_yield, where 
     CHECK_THROWS_WITH(++i, "inner");
     CHECK(i == uncaught.end());
   }
+}
+
+TEST_CASE("what one level catches and throws on passes the levels above in turn, between their elements") {
+  weft_test::balance const balance;
+  // Each level but the innermost gives its number, then what the next gives, and its number tenfold once that has failed; then it fails, too.
+  auto const level = [](auto const& self, int number, int innermost) -> generator<int> {
+    if (number == innermost) throw std::runtime_error("level " + std::to_string(number));
+    co_yield int{number};
+    bool failed = false;
+    try {
+      co_yield self(self, number + 1, innermost);
+    } catch (std::runtime_error const& e) {
+      failed = e.what() == "level " + std::to_string(number + 1);
+    }
+    co_yield failed ? 10 * number : -1;
+    throw std::runtime_error("level " + std::to_string(number));
+  };
+  auto g = level(level, 1, 5);
+  std::vector<int> all;
+  CHECK_THROWS_WITH(
+      [&] {
+        for (int v : g) all.push_back(v);
+      }(),
+      "level 1");
+  CHECK(all == std::vector<int>{1, 2, 3, 4, 40, 30, 20, 10});
+  // Two that fail, one behind the other, beside one that does not.
+  auto const both = [&level]() -> generator<int> {
+    for (int i = 0; i != 2; ++i) try {
+        co_yield level(level, 4, 5);
+      } catch (std::runtime_error const&) {
+      }
+    co_yield count_to(2);
+  };
+  all.clear();
+  for (int v : both()) all.push_back(v);
+  CHECK(all == std::vector<int>{4, 40, 4, 40, 0, 1});
+}
+
+TEST_CASE("a range that is halved again and again gives every element once, in order, to any algorithm") {
+  weft_test::balance const balance;
+  int const count = weft::detail::small_capacities ? 10'000 : 100'000;
+  auto all = halved(0, count);
+  std::int64_t sum = 0;
+  bool in_order = true;
+  for (int expected = 0; int v : all) {
+    in_order = in_order && v == expected++;
+    sum += v;
+  }
+  CHECK(in_order);
+  CHECK(sum == std::int64_t{count} * (count - 1) / 2);
+  CHECK(std::ranges::equal(halved(5, 30), halved(5, 30)));
+  CHECK(std::ranges::equal(halved(5, 30), std::views::iota(5, 30)));
+  CHECK_FALSE(std::ranges::equal(halved(5, 30), halved(5, 300)));
+}
+
+TEST_CASE("a view sees the elements of yielded generators, and leaves out the gaps between them") {
+  weft_test::balance const balance;
+  auto const parts = [](int first, int last, int length, int stride) -> generator<int> {
+    for (; first < last; first += stride) {
+      co_yield nothing();
+      co_yield halved(first, std::min(last, first + length));
+    }
+  };
+  std::vector<int> tripled;
+  for (int v : parts(0, 28, 5, 10) | std::views::transform([](int i) { return 3 * i; })) tripled.push_back(v);
+  CHECK(tripled == std::vector<int>{0, 3, 6, 9, 12, 30, 33, 36, 39, 42, 60, 63, 66, 69, 72});
+  tripled.clear();
+  for (int v : parts(0, 23, 5, 10) | std::views::filter([](int i) { return i % 2 == 0; })) tripled.push_back(v);
+  CHECK(tripled == std::vector<int>{0, 2, 4, 10, 12, 14, 20, 22});
 }
 
 TEST_CASE("dropped in the middle of a nested one, all generators on the way destroy their locals") {

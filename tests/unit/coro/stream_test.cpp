@@ -480,6 +480,101 @@ TEST_CASE("a million elements grow the stack by at most 64 KiB") {
   CHECK(stack.bytes() <= 64 * 1024);
 }
 
+TEST_CASE("a long stream that waits half-way goes on where it is woken, and neither half builds up the stack") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("stream_test: half-way", std::chrono::seconds(60));
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  int const count = weft::detail::small_capacities ? 20'000 : 200'000;
+  weft::event half_read, go_on;
+  weft_test::stack_depth first, second;
+  auto const produce = [&](int n) -> stream<int> {
+    for (int i = 0; i < n; ++i) {
+      if (i == n / 2) {
+        half_read.set();
+        co_await go_on.wait();
+      }
+      (i < n / 2 ? first : second).look();
+      co_yield int{i};
+    }
+  };
+  auto reader = pool.spawn([&]() -> task<int> {
+    auto s = produce(count);
+    int expected = 0;
+    while (auto v = co_await s.next())
+      if (*v != expected++) co_return -1;
+    co_return expected;
+  });
+  pool.run([&]() -> task<> { co_await half_read.wait(); });
+  CHECK_FALSE(reader.ready());
+  go_on.set();
+  CHECK(reader.get() == count);
+  // Of more workers than one, each has a stack of its own.
+  if (workers == 1) {
+    CHECK(first.bytes() <= 64 * 1024);
+    CHECK(second.bytes() <= 64 * 1024);
+  }
+}
+
+TEST_CASE("a stream made from another begins, waits, fails and ends with it") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("stream_test: made from another");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  std::atomic<int> begun{0};
+  auto const source = [&begun](int n) -> stream<int> {
+    ++begun;
+    for (int i = 0; i < n; ++i) {
+      co_await weft::this_task::yield();
+      co_yield int{i};
+    }
+    if (n == 3) throw std::runtime_error("the source");
+  };
+  auto const named = [](stream<int> from) -> stream<std::string> {
+    while (auto v = co_await from.next()) co_yield std::to_string(*v * *v);
+  };
+  std::string const squares = pool.run([&]() -> task<std::string> {
+    std::string text;
+    auto s = named(source(5));
+    if (begun.load() != 0) co_return "begun too early";
+    while (auto v = co_await s.next()) text += *v + ' ';
+    co_return text + (co_await s.next() ? "again" : "end");
+  });
+  CHECK(squares == "0 1 4 9 16 end");
+  std::string const failed = pool.run([&]() -> task<std::string> {
+    std::string text;
+    auto s = named(source(3));
+    try {
+      while (auto v = co_await s.next()) text += *v + ' ';
+    } catch (std::runtime_error const& e) {
+      text += e.what();
+    }
+    co_return text;
+  });
+  CHECK(failed == "0 1 4 the source");
+}
+
+TEST_CASE("a stream without elements ends at the first next, whether its producer waits or not") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("stream_test: empty");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  auto const empty = [](int waits) -> stream<int> {
+    for (int i = 0; i < waits; ++i) co_await weft::this_task::yield();
+    if (waits < 0) co_yield 1;
+  };
+  bool const ended = pool.run([&]() -> task<bool> {
+    bool all = true;
+    for (int waits : {0, 1, 10}) {
+      auto s = empty(waits);
+      all = all && !co_await s.next();
+      all = all && !co_await s.next();
+    }
+    co_return all;
+  });
+  CHECK(ended);
+}
+
 TEST_CASE("misuse of a stream ends the program with a sentence") {
   weft_test::expect_misuse("moved from", [] {
     auto s = count_to(1);

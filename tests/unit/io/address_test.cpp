@@ -2,6 +2,7 @@
 
 #include <weft/io/address.hpp>
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -10,9 +11,22 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 using Catch::Matchers::ContainsSubstring;
 using weft::endpoint;
+
+namespace {
+
+template <class T>
+std::vector<int> bytes_of(T const& v) {
+  unsigned char bytes[sizeof(T)];
+  std::memcpy(bytes, &v, sizeof(T));
+  return {bytes, bytes + sizeof(T)};
+}
+
+}  // namespace
 
 TEST_CASE("an endpoint prints what it was parsed from") {
   for (std::string const text :
@@ -95,8 +109,46 @@ TEST_CASE("an IPv6 address is written in the shortest way that there is, and one
     CHECK(endpoint::parse(written).to_string() == shortest);
     CHECK(endpoint::parse(written) == endpoint::parse(shortest));
   }
+}
+
+TEST_CASE("an IPv6 address may end in the four numbers of an IPv4 one") {
   CHECK(endpoint::parse("[::ffff:192.168.0.1]:1") == endpoint::parse("[::ffff:c0a8:1]:1"));
   CHECK(endpoint::parse("[102:304::128.69.32.17]:1") == endpoint::parse("[102:304::8045:2011]:1"));
+  CHECK(endpoint::parse("[1:2:3:4:5:6:255.255.0.1]:1").to_string() == "[1:2:3:4:5:6:ffff:1]:1");
+  CHECK(endpoint::parse("[64:ff9b::10.0.0.1]:1").to_string() == "[64:ff9b::a00:1]:1");
+  // Too many groups before it, or behind it; in the place of too few; more than four numbers.
+  for (std::string const text : {"1:2:3:4:5:6:7:1.2.3.4", "1.2.3.4::", "::1.2.3.4:5", "1:2:3:4:5:1.2.3.4",
+                                 "::1.2.3.4.5", "::ffff:1.2.3.", "::ffff:.1.2.3", "::ffff:123.12.45.301"}) {
+    INFO(text);
+    CHECK_THROWS_AS(endpoint::parse("[" + text + "]:80"), std::invalid_argument);
+  }
+}
+
+TEST_CASE("a port is a number from 0 to 65535, right behind the address") {
+  for (std::string const address : {"127.0.0.1", "[2001:db8:85a3::8a2e:370:7334]"}) {
+    for (unsigned const port : {0u, 1u, 80u, 32768u, 65535u}) {
+      auto const text = address + ":" + std::to_string(port);
+      CHECK(endpoint::parse(text).port() == port);
+      CHECK(endpoint::parse(text).to_string() == text);
+    }
+    for (std::string const port :
+         {"", ":", ": 1", " :1", ":1 ", ":65536", ":6553600", ":1:1", ":0x1", ":1.0", "::1", "/1"}) {
+      INFO(address + port);
+      CHECK_THROWS_AS(endpoint::parse(address + port), std::invalid_argument);
+    }
+  }
+}
+
+TEST_CASE("the system gets addresses and ports with their highest byte first") {
+  ::sockaddr_storage storage;
+  static_cast<void>(endpoint::parse("19.63.129.200:4660").to(storage));
+  auto const& four = reinterpret_cast<::sockaddr_in const&>(storage);
+  CHECK(bytes_of(four.sin_addr) == std::vector<int>{19, 63, 129, 200});
+  CHECK(bytes_of(four.sin_port) == std::vector<int>{0x12, 0x34});
+  static_cast<void>(endpoint::parse("[102:304:506:708:90a:b0c:d0e:f10]:4660").to(storage));
+  auto const& six = reinterpret_cast<::sockaddr_in6 const&>(storage);
+  CHECK(bytes_of(six.sin6_addr) == std::vector<int>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16});
+  CHECK(bytes_of(six.sin6_port) == std::vector<int>{0x12, 0x34});
 }
 
 TEST_CASE("what is almost an IP address is none") {
