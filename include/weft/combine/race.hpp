@@ -66,12 +66,13 @@ class [[nodiscard]] race_operation : public sibling_pack<decided_by::success, X.
 };
 
 template <class X>
-class race_range_awaiter : public sibling_range<decided_by::success, X> {
+class [[nodiscard]] race_range_operation : public sibling_range<decided_by::success, X> {
  public:
   using result = result_of<X>;
   using sibling_range<decided_by::success, X>::sibling_range;
 
   result await_resume() {
+    typename sibling_range<decided_by::success, X>::ends_here const last{*this};
     if (sibling* const first = this->group().decider()) [[likely]]
       return (*this)[this->index_of(first)].take();
     std::rethrow_exception((*this)[this->index_of(this->group().last_failure())].take_failure());
@@ -100,7 +101,7 @@ template <class... X>
 template <detail::range_of_work R>
 [[nodiscard]] auto race(R&& range) {
   using x = std::ranges::range_value_t<R>;
-  detail::sibling_range_operation<detail::race_range_awaiter<x>> operation(std::forward<R>(range));
+  detail::race_range_operation<x> operation(std::forward<R>(range));
   if (operation.empty()) throw std::invalid_argument("weft::race of an empty range: nothing in it can succeed");
   return operation;
 }

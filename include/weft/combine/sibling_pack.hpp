@@ -111,20 +111,26 @@ class sibling_pack : public native_awaiter {
   sibling_group group_{sizeof...(X)};
 };
 
-/// The siblings of a range in one block, from the per-worker cache where it is small: gone with it, also where making one of them throws.
+/// The siblings of a range: a few in here, more in one block, which is from the per-worker cache where it is small. Gone with it, also
+/// where making one of them throws. Can be moved, until it is known by address.
 template <class Sibling>
 class sibling_block {
  public:
-  explicit sibling_block(std::size_t room) : first_(room == 0 ? nullptr : allocate(room)), room_(room) {}
+  explicit sibling_block(std::size_t room) : first_(room <= few ? here() : allocate(room)), room_(room) {}
   sibling_block(sibling_block&& other) noexcept
-      : first_(std::exchange(other.first_, nullptr)),
-        room_(std::exchange(other.room_, 0)),
-        made_(std::exchange(other.made_, 0)) {}
+      : first_(other.is_here() ? here() : other.first_), room_(std::exchange(other.room_, 0)) {
+    if (is_here()) {
+      for (std::size_t i = 0; i != other.made_; ++i) add(std::move(other.first_[i]));
+    } else {
+      other.first_ = other.here();
+      made_ = std::exchange(other.made_, 0);
+    }
+  }
   sibling_block& operator=(sibling_block&&) = delete;
   ~sibling_block() {
-    if (!first_) return;
-    while (made_ != 0) first_[--made_].~Sibling();
-    deallocate();
+    clear();
+    if (!is_here()) [[unlikely]]
+      deallocate();
   }
 
   template <class X>
@@ -134,11 +140,22 @@ class sibling_block {
     ++made_;
   }
 
+  /// Destroys all, the last first.
+  void clear() noexcept {
+    for (Sibling* i = first_ + made_; i != first_;) (--i)->~Sibling();
+    made_ = 0;
+  }
+
   [[nodiscard]] std::size_t size() const noexcept { return made_; }
-  [[nodiscard]] std::size_t room() const noexcept { return room_; }
   [[nodiscard]] Sibling* data() const noexcept { return first_; }
 
  private:
+  // Most ranges of tasks that make tasks are short. One whose elements may throw when they are moved stays where it is.
+  static constexpr std::size_t few = std::is_nothrow_move_constructible_v<Sibling> ? 256 / sizeof(Sibling) : 0;
+
+  Sibling* here() noexcept { return reinterpret_cast<Sibling*>(here_); }
+  [[nodiscard]] bool is_here() const noexcept { return static_cast<void const*>(first_) == here_; }
+
   static constexpr bool cached(std::size_t room) noexcept {
     return alignof(Sibling) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__ && room <= block_classes::largest / sizeof(Sibling);
   }
@@ -154,31 +171,41 @@ class sibling_block {
   Sibling* first_;
   std::size_t room_;
   std::size_t made_ = 0;
+  alignas(few != 0 ? alignof(Sibling) : 1) std::byte here_[few != 0 ? few * sizeof(Sibling) : 1];
 };
 
-/// The siblings of a range.
+/// A range of things to run. What awaits is no range of them: it is one thing.
+template <class R>
+concept range_of_work = std::ranges::input_range<R> && !awaitable<R> && runnable<std::ranges::range_value_t<R>>;
+
+/// The siblings of a range. Can be moved and kept until it is awaited, and none is left when the awaiting has ended.
+/// What is in the range is moved; callables of an lvalue range are copied, as those of a pack are. What can be awaited is moved out of
+/// an lvalue range, too: it is awaited only once. A range that knows its size is read once, straight into the siblings.
 template <decided_by D, class X>
-class sibling_range : public native_awaiter, pinned {
+class sibling_range : public native_awaiter {
  public:
   using member = sibling_of<X, D>;
-  explicit sibling_range(sibling_block<member>&& siblings) noexcept
-      : group_(static_cast<std::uint32_t>(siblings.size())), siblings_(std::move(siblings)) {}
 
-  [[nodiscard]] bool await_ready() const noexcept { return count() == 0; }
+  template <range_of_work R>
+  explicit sibling_range(R&& range) : sibling_range(make_sized<R>(range)) {}
+  template <range_of_work R>
+    requires std::ranges::sized_range<R>
+  explicit sibling_range(R&& range) : siblings_(static_cast<std::size_t>(std::ranges::size(range))) {
+    for (auto&& each : range) siblings_.add(take<R>(each));
+    group_.set_count(size());
+  }
+  sibling_range(sibling_range&& other) noexcept : siblings_(std::move(other.siblings_)) { group_.set_count(size()); }
+
+  [[nodiscard]] bool empty() const noexcept { return count() == 0; }
+  [[nodiscard]] bool await_ready() const noexcept { return empty(); }
 
   template <weft_promise Promise>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent) noexcept {
     worker& self = group_.begin(parent);
-    member* const first = siblings_.data();
-    member* next = nullptr;
-    // The last first, so that the next one is on top.
-    for (member* i = first + count() - 1; i != first; --i) {
-      i->join_group(group_, next);
-      group_.push(self, *i);
-      next = i;
-    }
-    first->join_group(group_, next);
-    return group_.enter(self, *first);  // Past here *this may be gone.
+    if (!self.deque.has_room(count() - 1)) [[unlikely]]
+      return enter_crowded(self);
+    push_others([&](sibling& s) { self.deque.push_into_room(&s); });
+    return group_.enter(self, *siblings_.data());  // Past here *this may be gone.
   }
 
  protected:
@@ -186,61 +213,59 @@ class sibling_range : public native_awaiter, pinned {
 
   [[nodiscard]] sibling_group const& group() const noexcept { return group_; }
   [[nodiscard]] std::size_t count() const noexcept { return siblings_.size(); }
+  [[nodiscard]] member* begin() const noexcept { return siblings_.data(); }
+  [[nodiscard]] member* end() const noexcept { return begin() + count(); }
   [[nodiscard]] member& operator[](std::size_t i) const noexcept { return siblings_.data()[i]; }
   [[nodiscard]] std::size_t index_of(sibling* s) const noexcept {
     return static_cast<std::size_t>(static_cast<member*>(s) - siblings_.data());
   }
 
+  /// At the end of await_resume, however that ends.
+  struct ends_here {
+    sibling_range& siblings;
+    ~ends_here() { siblings.siblings_.clear(); }
+  };
+
  private:
-  sibling_group group_;
-  sibling_block<member> siblings_;
-};
+  using block = sibling_block<member>;
 
-/// A range of things to run. What awaits is no range of them: it is one thing.
-template <class R>
-concept range_of_work = std::ranges::input_range<R> && !awaitable<R> && runnable<std::ranges::range_value_t<R>>;
-
-/// What a verb returns for a range: it can be moved and kept; awaited, it becomes the awaiter.
-/// What is in the range is moved; callables of an lvalue range are copied, as those of a pack are. What can be awaited is moved out of
-/// an lvalue range, too: it is awaited only once. A range that knows its size is read once, straight into the siblings.
-template <class Awaiter>
-class [[nodiscard]] sibling_range_operation {
-  using block = sibling_block<typename Awaiter::member>;
-
- public:
-  template <range_of_work R>
-  explicit sibling_range_operation(R&& range) : siblings_(siblings_of(static_cast<R&&>(range))) {}
-  auto operator co_await() noexcept(std::is_nothrow_constructible_v<Awaiter, block>) {
-    return Awaiter(std::move(siblings_));
+  // Made of what the range gives, which is copied if it has to be.
+  template <class R, class Each>
+  static decltype(auto) take(Each& each) {
+    if constexpr (std::is_lvalue_reference_v<R> && std::copy_constructible<X> && !awaitable<X>) return X(each);
+    else if constexpr (std::is_same_v<Each, X>) return std::move(each);
+    else return X(std::move(each));
   }
 
-  [[nodiscard]] bool empty() const noexcept { return siblings_.size() == 0; }
-
- private:
   template <class R>
-  static block siblings_of(R&& range) {
-    using x = std::ranges::range_value_t<R>;
-    if constexpr (std::ranges::sized_range<R>) {
-      block siblings(static_cast<std::size_t>(std::ranges::size(range)));
-      for (auto&& each : range) {
-        if constexpr (std::is_lvalue_reference_v<R> && std::copy_constructible<x> && !awaitable<x>)
-          siblings.add(x(each));
-        else if constexpr (std::is_same_v<std::remove_reference_t<decltype(each)>, x>) siblings.add(std::move(each));
-        else siblings.add(x(std::move(each)));
-      }
-      return siblings;
-    } else {
-      std::vector<x> parts;
-      for (auto&& each : range) {
-        if constexpr (std::is_lvalue_reference_v<R> && std::copy_constructible<x> && !awaitable<x>)
-          parts.push_back(each);
-        else parts.push_back(std::move(each));
-      }
-      return siblings_of(std::move(parts));
+  static std::vector<X> make_sized(R& range) {
+    std::vector<X> parts;
+    for (auto&& each : range) parts.push_back(take<R>(each));
+    return parts;
+  }
+
+  [[nodiscard]] std::uint32_t size() const noexcept { return static_cast<std::uint32_t>(count()); }
+
+  // All join. The last is pushed first, so that the next one is on top.
+  template <class Push>
+  void push_others(Push push) noexcept {
+    member* const first = siblings_.data();
+    member* next = nullptr;
+    for (member* i = first + count() - 1; i != first; --i) {
+      i->join_group(group_, next);
+      push(*i);
+      next = i;
     }
+    first->join_group(group_, next);
+  }
+
+  [[gnu::noinline, gnu::cold]] std::coroutine_handle<> enter_crowded(worker& self) noexcept {
+    push_others([&](sibling& s) { group_.push(self, s); });
+    return group_.enter(self, *siblings_.data());
   }
 
   block siblings_;
+  sibling_group group_{0};
 };
 
 }  // namespace weft::detail

@@ -82,6 +82,12 @@ class sibling_group : pinned {
  public:
   explicit sibling_group(std::uint32_t count) noexcept : count_(count), remaining_(count) {}
 
+  /// Of one that has not begun.
+  void set_count(std::uint32_t count) noexcept {
+    count_ = count;
+    remaining_.store(count, memory_order_relaxed);
+  }
+
   [[nodiscard]] context& ambient() noexcept { return context_; }
   [[nodiscard]] stop_state& stop() noexcept { return stop_; }
 
@@ -231,7 +237,7 @@ class sibling_group : pinned {
     return transfer(self, std::coroutine_handle<>::from_address(parent_));
   }
 
-  std::uint32_t const count_;
+  std::uint32_t count_;
   atomic<std::uint32_t> remaining_;
   atomic<std::uintptr_t> verdict_{0};
   stop_state stop_;
@@ -342,6 +348,16 @@ class sibling_of<task<T>, D> : public sibling {
   void join_group(sibling_group& group, sibling* next) noexcept {
     sibling::join_group(group, next);
     promise().complete_with(*this, group.ambient());
+  }
+
+  /// In place of a group with nobody else in it: the parent goes on at the end, and its context is the task's. Past here *this may be gone.
+  template <weft_promise Promise>
+  std::coroutine_handle<> begin_alone(std::coroutine_handle<Promise> parent) noexcept {
+    promise().continue_with(parent);
+    worker& self = *current_worker_inline();
+    if (self.deque.wanted()) [[unlikely]]
+      self.home.share(self);
+    return transfer(self, task_);
   }
 
   [[nodiscard]] bool has_failed() noexcept { return promise().result.has_failure(); }

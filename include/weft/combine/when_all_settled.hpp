@@ -51,18 +51,18 @@ class [[nodiscard]] when_all_settled_operation : public sibling_pack<decided_by:
 };
 
 template <class X>
-class when_all_settled_range_awaiter : public sibling_range<decided_by::nothing, X> {
+class [[nodiscard]] when_all_settled_range_operation : public sibling_range<decided_by::nothing, X> {
  public:
   using result = std::vector<outcome_of<X>>;
 
-  using typename sibling_range<decided_by::nothing, X>::member;
-
-  explicit when_all_settled_range_awaiter(sibling_block<member>&& siblings)
-      : sibling_range<decided_by::nothing, X>(std::move(siblings)) {
+  template <range_of_work R>
+  explicit when_all_settled_range_operation(R&& range)
+      : sibling_range<decided_by::nothing, X>(static_cast<R&&>(range)) {
     all_.reserve(this->count());
   }
 
   [[nodiscard]] result await_resume() noexcept {
+    typename sibling_range<decided_by::nothing, X>::ends_here const last{*this};
     for (std::size_t i = 0; i < this->count(); ++i)
       settle_sibling((*this)[i], [this](auto&&... how) { all_.emplace_back(std::forward<decltype(how)>(how)...); });
     return std::move(all_);
@@ -94,7 +94,7 @@ template <class... X>
 template <detail::range_of_work R>
 [[nodiscard]] auto when_all_settled(R&& range) {
   using x = std::ranges::range_value_t<R>;
-  return detail::sibling_range_operation<detail::when_all_settled_range_awaiter<x>>(std::forward<R>(range));
+  return detail::when_all_settled_range_operation<x>(std::forward<R>(range));
 }
 
 }  // namespace weft

@@ -68,12 +68,13 @@ class [[nodiscard]] when_any_operation : public sibling_pack<decided_by::end, X.
 };
 
 template <class X>
-class when_any_range_awaiter : public sibling_range<decided_by::end, X> {
+class [[nodiscard]] when_any_range_operation : public sibling_range<decided_by::end, X> {
  public:
   using result = any_result<unit_if_void<result_of<X>>>;
   using sibling_range<decided_by::end, X>::sibling_range;
 
   result await_resume() {
+    typename sibling_range<decided_by::end, X>::ends_here const last{*this};
     sibling* const first = this->group().decider();
     if (!first) [[unlikely]]
       rethrow_failure();
@@ -116,7 +117,7 @@ template <class... X>
 template <detail::range_of_work R>
 [[nodiscard]] auto when_any(R&& range) {
   using x = std::ranges::range_value_t<R>;
-  detail::sibling_range_operation<detail::when_any_range_awaiter<x>> operation(std::forward<R>(range));
+  detail::when_any_range_operation<x> operation(std::forward<R>(range));
   if (operation.empty()) throw std::invalid_argument("weft::when_any of an empty range: nothing in it can be first");
   return operation;
 }

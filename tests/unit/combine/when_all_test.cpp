@@ -29,10 +29,12 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <numeric>
 #include <ranges>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -83,6 +85,9 @@ static_assert(std::same_as<awaited<decltype(when_all(std::declval<std::vector<ta
 static_assert(std::same_as<awaited<decltype(when_all(std::declval<std::vector<task<int&>>>()))>,
                            std::vector<std::reference_wrapper<int>>>);
 static_assert(std::is_move_constructible_v<decltype(when_all(now(1), now(2)))>);
+static_assert(std::is_move_constructible_v<decltype(when_all(std::declval<std::vector<task<int>>>()))>);
+static_assert(
+    std::same_as<awaited<decltype(when_all(std::declval<std::vector<task<int>>>(), 0L, std::plus<>()))>, long>);
 
 TEST_CASE("when_all gives all results in order, of tasks, functions, futures and other awaitables alike") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
@@ -373,6 +378,162 @@ TEST_CASE("a range may be of functions, of futures, of another container or a vi
     co_return total;
   });
   CHECK(sum == 4 * 45 + 300);
+}
+
+TEST_CASE("a range is folded in order, from the value that is given") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  int const count = GENERATE(0, 1, 2, 4, 5, 1000);
+  bool const waits = GENERATE(false, true);
+  weft_test::watchdog const guard("when_all_test: folds");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  auto const append = [](std::unique_ptr<std::vector<int>> so_far, int value) {
+    so_far->push_back(value);
+    return so_far;
+  };
+  auto const fold = [&append](int n, bool later_on) -> task<std::unique_ptr<std::vector<int>>> {
+    auto const one = [later_on](int i) { return later_on ? later(i) : now(i); };
+    auto all = when_all(std::views::iota(0, n) | std::views::transform(one), std::make_unique<std::vector<int>>(1, -1),
+                        append);
+    co_return co_await std::move(all);
+  };
+  auto const folded = pool.run(fold, count, waits);
+  std::vector<int> expected(static_cast<std::size_t>(count) + 1);
+  std::iota(expected.begin(), expected.end(), -1);
+  CHECK(*folded == expected);
+}
+
+TEST_CASE("a fold takes functions, references and what gives nothing, and converts as its operation says") {
+  weft_test::watchdog const guard("when_all_test: what is folded");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = 2}};
+  int one = 1, two = 2;
+  pool.run([&one, &two]() -> task<> {
+    std::vector<std::function<int()>> functions(3, [] { return 14; });
+    auto sum = when_all(functions, std::int64_t{1} << 40, std::plus<>());
+    auto const total = co_await std::move(sum);
+    CHECK(total == (std::int64_t{1} << 40) + 42);
+
+    std::vector<task<int&>> references;
+    references.push_back(reference(one));
+    references.push_back(reference(two));
+    auto largest = when_all(std::move(references), &one, [](int* a, int& b) { return *a < b ? &b : a; });
+    int const* const found = co_await std::move(largest);
+    CHECK(found == &two);
+
+    std::vector<task<>> of_nothing;
+    for (int i = 0; i < 7; ++i) of_nothing.push_back(nothing());
+    auto number = when_all(std::move(of_nothing), 0, [](int n, weft::unit) { return n + 1; });
+    int const ended = co_await std::move(number);
+    CHECK(ended == 7);
+  });
+}
+
+TEST_CASE("a fold whose operation throws, or one of whose children fails, leaves nothing behind") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  int const count = GENERATE(1, 3, 9);
+  bool const child_fails = GENERATE(false, true);
+  weft_test::watchdog const guard("when_all_test: a fold that throws");
+  counted::reset();
+  {
+    weft_test::balance const balance;
+    weft::pool pool{{.workers = workers}};
+    auto const gives = [](int i, int n, bool fails) -> task<counted> {
+      co_await weft::this_task::yield();
+      if (fails && i == n - 1) throw std::runtime_error("a child");
+      co_return counted(i);
+    };
+    int live = -1;
+    bool const thrown = pool.run([&]() -> task<bool> {
+      auto all = when_all(
+          std::views::iota(0, count) | std::views::transform([&](int i) { return gives(i, count, child_fails); }), 0,
+          [last = count - 1](int sum, counted const& value) {
+            if (value.value() == last) throw std::logic_error("the operation");
+            return sum + 1;
+          });
+      bool caught = false;
+      try {
+        co_await std::move(all);
+      } catch (std::runtime_error const&) {
+        caught = child_fails;
+      } catch (std::logic_error const&) {
+        caught = !child_fails;
+      }
+      live = counted::live();  // the operation is still here, its children are not
+      co_return caught;
+    });
+    CHECK(thrown);
+    CHECK(live == 0);
+  }
+  CHECK(counted::live() == 0);
+}
+
+TEST_CASE("a range of one is that one: its result, its failure and its stop are as of co_await alone") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("when_all_test: a range of one");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  auto const one = [](task<int> t) {
+    std::vector<task<int>> all;
+    all.push_back(std::move(t));
+    return when_all(std::move(all));
+  };
+  pool.run([&one]() -> task<> {
+    auto gives = one(later(5));
+    auto const given = co_await std::move(gives);
+    CHECK(given == std::vector<int>(1, 5));
+
+    auto failing = one(fails("alone"));
+    bool caught = false;
+    try {
+      co_await std::move(failing);
+    } catch (std::runtime_error const& e) {
+      caught = std::string_view(e.what()) == "alone";
+    }
+    CHECK(caught);
+    CHECK_FALSE(weft::this_task::stop_token().stop_requested());
+  });
+  auto waits_for_stop = [](std::atomic<bool>& began) -> task<int> {
+    began = true;
+    while (!weft::this_task::stop_token().stop_requested()) co_await weft::this_task::yield();
+    co_return 7;
+  };
+  std::atomic<bool> began{false};
+  auto future = pool.spawn([&]() -> task<std::vector<int>> {
+    auto operation = one(waits_for_stop(began));
+    co_return co_await std::move(operation);
+  });
+  while (!began) std::this_thread::yield();
+  future.stop();
+  CHECK(future.get() == std::vector<int>(1, 7));
+}
+
+TEST_CASE("a range of few or many can be moved before it is awaited, and its children are gone when it has been") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  int const count = GENERATE(1, 2, 4, 5, 100);
+  weft_test::watchdog const guard("when_all_test: a range that moves");
+  counted::reset();
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  auto const gives = [](counted c) -> task<counted> {
+    co_await weft::this_task::yield();
+    co_return std::move(c);
+  };
+  int sum = 0, live = -1;
+  pool.run([&]() -> task<> {
+    auto made = when_all(std::views::iota(0, count) | std::views::transform([&](int i) { return gives(counted(i)); }));
+    auto moved = std::move(made);
+    {
+      auto const all = co_await std::move(moved);
+      live = counted::live();
+      for (counted const& c : all) sum += c.value();
+    }
+    live -= count;
+    if (counted::live() != 0) live = -1;
+  });
+  CHECK(sum == count * (count - 1) / 2);
+  CHECK(live == 0);
+  CHECK(counted::copies() == 0);
 }
 
 TEST_CASE("an empty range of tasks that give nothing ends at once") {
