@@ -87,6 +87,14 @@ inline constexpr bool awaiters_are_copied = false;
 inline constexpr bool awaiters_are_copied = true;
 #endif
 
+/// The last step of a coroutine: g++ takes its end for cold code, and would call what clang inlines. Clang is not told to: one before 18
+/// keeps the locals of what it inlines there in the frame, which others may destroy meanwhile.
+#if defined(__clang__)
+#define WEFT_INLINE_AT_END
+#else
+#define WEFT_INLINE_AT_END [[gnu::always_inline]]
+#endif
+
 /// Where the calling function's stack ends by now, or a little above. It grows towards lower addresses.
 [[gnu::always_inline]] inline std::uintptr_t stack_position() noexcept {
 #if defined(__x86_64__) && defined(__LP64__)

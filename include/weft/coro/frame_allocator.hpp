@@ -13,7 +13,7 @@ namespace weft::detail {
   return self ? self->blocks.allocate(bytes) : block_classes::from_system(bytes);
 }
 
-// Always inlined, both, so that the size class is a constant: g++ takes the end of a coroutine for cold code.
+// Always inlined, all of them, so that the size class is a constant: g++ takes the end of a coroutine for cold code.
 [[gnu::always_inline]] inline void deallocate_block(void* p, std::size_t bytes) noexcept {
   if (worker* const self = current_worker_inline()) self->blocks.deallocate(p, bytes);
   else block_classes::to_system(p);
@@ -21,7 +21,7 @@ namespace weft::detail {
 
 /// Inherited by what is born and dies often: operator new and delete through the cache.
 struct cached_allocation {
-  static void* operator new(std::size_t bytes) { return allocate_block(bytes); }
+  [[gnu::always_inline]] static void* operator new(std::size_t bytes) { return allocate_block(bytes); }
   [[gnu::always_inline]] static void operator delete(void* p, std::size_t bytes) noexcept {
     deallocate_block(p, bytes);
   }

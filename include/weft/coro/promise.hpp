@@ -1,6 +1,7 @@
 // What every coroutine of weft carries: its context, and where to go at its end.
 #pragma once
 
+#include <weft/base/config.hpp>
 #include <weft/base/utility.hpp>
 #include <weft/coro/concepts.hpp>
 #include <weft/coro/frame_allocator.hpp>
@@ -82,7 +83,7 @@ class promise_base : public cached_allocation, pinned {
   struct final_awaiter {
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) noexcept {
+    WEFT_INLINE_AT_END std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) noexcept {
       promise_base& me = self.promise();
       return me.go_on();  // Past here *this may be gone.
     }
