@@ -1,6 +1,7 @@
 #include "nqueens/problem.hpp"
 #include "support/weft.hpp"
 
+#include <functional>
 #include <ranges>
 #include <utility>
 
@@ -14,10 +15,8 @@ weft::task<int> solve(board<N> b, int row) {
   choices<N> const safe(b, row);
   if (safe.size() == 0) co_return 0;
   auto const child = [&](int i) { return solve(b.with(row, safe[i]), row + 1); };
-  auto children = weft::when_all(std::views::iota(0, safe.size()) | std::views::transform(child));
-  int solutions = 0;
-  for (int const s : co_await std::move(children)) solutions += s;
-  co_return solutions;
+  auto sum = weft::when_all(std::views::iota(0, safe.size()) | std::views::transform(child), 0, std::plus<>());
+  co_return co_await std::move(sum);
 }
 
 template <int N>

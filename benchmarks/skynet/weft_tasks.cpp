@@ -1,6 +1,7 @@
 #include "skynet/problem.hpp"
 #include "support/weft.hpp"
 
+#include <functional>
 #include <ranges>
 #include <utility>
 
@@ -17,11 +18,9 @@ weft::task<long> child(long first, long leaves) { return leaves == 1 ? leaf(firs
 
 weft::task<long> tree(long first, long leaves) {
   long const each = leaves / fan;
-  auto children = weft::when_all(std::views::iota(0L, fan) |
-                                 std::views::transform([=](long i) { return child(first + i * each, each); }));
-  long sum = 0;
-  for (long const s : co_await std::move(children)) sum += s;
-  co_return sum;
+  auto const part = [=](long i) { return child(first + i * each, each); };
+  auto sum = weft::when_all(std::views::iota(0L, fan) | std::views::transform(part), 0L, std::plus<>());
+  co_return co_await std::move(sum);
 }
 
 /// The same in one call of ten tasks: their results and all that belongs to them lie in the frame.
