@@ -150,8 +150,11 @@ class sibling_block {
   [[nodiscard]] Sibling* data() const noexcept { return first_; }
 
  private:
-  // Most ranges of tasks that make tasks are short. One whose elements may throw when they are moved stays where it is.
-  static constexpr std::size_t few = std::is_nothrow_move_constructible_v<Sibling> ? 256 / sizeof(Sibling) : 0;
+  // Most ranges of tasks that make tasks are short. One whose elements may throw when they are moved stays where it is, and one whose
+  // elements need more than the alignment of a coroutine's frame is not kept in one.
+  static constexpr bool may_be_here =
+      std::is_nothrow_move_constructible_v<Sibling> && alignof(Sibling) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__;
+  static constexpr std::size_t few = may_be_here ? 256 / sizeof(Sibling) : 0;
 
   Sibling* here() noexcept { return reinterpret_cast<Sibling*>(here_); }
   [[nodiscard]] bool is_here() const noexcept { return static_cast<void const*>(first_) == here_; }

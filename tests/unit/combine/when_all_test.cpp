@@ -372,12 +372,16 @@ TEST_CASE("a range may be of functions, of futures, of another container or a vi
     auto of_view = when_all(std::views::iota(0, 10) | std::views::transform(later));
     for (int const v : co_await std::move(of_view)) total += v;
 
+    auto const odd = [](int i) { return i % 2 == 1; };
+    auto of_unsized = when_all(std::views::iota(0, 10) | std::views::filter(odd) | std::views::transform(later));
+    for (int const v : co_await std::move(of_unsized)) total += v;
+
     std::array<task<int>, 2> array{now(100), now(200)};
     auto of_span = when_all(std::span(array));
     for (int const v : co_await std::move(of_span)) total += v;
     co_return total;
   });
-  CHECK(sum == 4 * 45 + 300);
+  CHECK(sum == 4 * 45 + 25 + 300);
 }
 
 TEST_CASE("a range is folded in order, from the value that is given") {
