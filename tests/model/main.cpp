@@ -52,8 +52,9 @@ struct settings {
   std::vector<std::string> names;
   std::string only;  // part, mutant or litmus
   bool orders = false;
-  unsigned from = 0;  // of the weakened orders the first
-  unsigned site = 0;  // of the weakened orders the one with this number; 0: all
+  unsigned from = 0;                // of the weakened orders the first
+  unsigned site = 0;                // of the weakened orders the one with this number; 0: all
+  std::vector<std::string> places;  // of the weakened orders those at these places; none: all
 };
 
 struct tally {
@@ -332,6 +333,12 @@ int replay_one(entry const& e, settings const& s) {
   return r.right ? 0 : 1;
 }
 
+bool at_a_place(order_site const& site, settings const& s) {
+  auto const name = print(site);
+  return s.places.empty() ||
+         std::any_of(s.places.begin(), s.places.end(), [&](std::string const& p) { return name.starts_with(p); });
+}
+
 /// Each order of weft's headers that the models wanted come by, weakened by one step: the models that come by it must find something wrong.
 /// `seconds` is for each of these, shared by the models that come by; those that are quick to run have their turn first.
 int mutate_orders(std::vector<entry const*> const& models, settings s) {
@@ -355,6 +362,7 @@ int mutate_orders(std::vector<entry const*> const& models, settings s) {
   auto const all_the_time = s.seconds;
   for (auto& [site, by] : sites) {
     std::sort(by.begin(), by.end(), [](passer const& a, passer const& b) { return a.cost < b.cost; });
+    if (!at_a_place(site, s)) continue;
     auto const weakened = weaker(site.what, site.order);
     if (weakened.empty()) std::printf("    %-52s\n", print(site).c_str());
     for (auto const to : weakened) {
@@ -411,6 +419,7 @@ int mutate_orders(std::vector<entry const*> const& models, settings s) {
       "it\n"
       "  --site N               the N-th of these alone\n"
       "  --from N               the N-th and those behind it\n"
+      "  --place FILE:LINE:     those that are there alone; any number of times, and these are then numbered\n"
       "  --trace                prints what was found for a mutant, too\n"
       "  --quiet                prints what is wrong alone, and one line at the end");
   std::exit(2);
@@ -441,6 +450,7 @@ settings parse(int argc, char** argv) {
       the_end = std::chrono::steady_clock::now() + std::chrono::milliseconds(std::atoi(value()) * 1000);
     else if (a == "--from") s.from = static_cast<unsigned>(std::atoi(value()));
     else if (a == "--site") s.site = static_cast<unsigned>(std::atoi(value()));
+    else if (a == "--place") s.places.emplace_back(value());
     else if (a == "--trace") s.trace = true;
     else if (a == "--quiet") s.quiet = true;
     else if (a.starts_with("--")) usage();
