@@ -9,7 +9,12 @@ foreach(index RANGE ${CMAKE_ARGC})
   endif()
 endforeach()
 
-file(STRINGS "${SOURCE}" promise LIMIT_COUNT 1)
+file(STRINGS "${SOURCE}" lines LIMIT_COUNT 2)
+list(POP_FRONT lines promise second)
+if(second MATCHES "^// compile-with: (.+)$")
+  separate_arguments(flags UNIX_COMMAND "${CMAKE_MATCH_1}")
+  list(APPEND compile ${flags})
+endif()
 # Not -fsyntax-only: some errors show only where a template is instantiated.
 execute_process(COMMAND ${compile} -S -o - "${SOURCE}" OUTPUT_QUIET ERROR_VARIABLE output RESULT_VARIABLE status)
 
