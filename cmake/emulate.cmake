@@ -11,8 +11,9 @@ add_library(Catch2::Catch2 INTERFACE IMPORTED)
 target_include_directories(Catch2::Catch2 INTERFACE \"\${CMAKE_CURRENT_LIST_DIR}/include\")
 set(Catch2_VERSION 2.13)
 ")
+  set(ENV{QEMU_LD_PREFIX} /usr/${processor}-linux-gnu)  # where the libraries are, for ctest
   set(${result}
     -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=${processor} -DCMAKE_CXX_COMPILER=${processor}-linux-gnu-g++
-    "-DCMAKE_CROSSCOMPILING_EMULATOR=qemu-${processor};-L;/usr/${processor}-linux-gnu"
+    -DCMAKE_CROSSCOMPILING_EMULATOR=qemu-${processor}
     "-DCatch2_DIR=${build}/catch2" -DWEFT_FETCH_DEPS=OFF -DCMAKE_DISABLE_FIND_PACKAGE_OpenSSL=ON PARENT_SCOPE)
 endfunction()
