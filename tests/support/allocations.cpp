@@ -10,11 +10,32 @@ namespace weft_test {
 namespace {
 
 std::atomic<std::int64_t> blocks{0}, bytes{0}, calls{0};
-thread_local std::int64_t until_failure = -1;  // negative: none is due
+// How many allocations come before one that fails, and how many of those are left: 0, none is due.
+thread_local std::int64_t until_failure = 0, failures_left = 0;
+thread_local bool failed = false;
+
+std::atomic<bool> due_anywhere{false}, failed_anywhere{false};
+std::atomic<std::int64_t> until_failure_anywhere{0}, last_failure_anywhere{0};
+
+bool fails_here() noexcept {
+  if (failures_left == 0) return false;
+  if (until_failure != 0) return --until_failure, false;
+  failed = true;
+  --failures_left;
+  return true;
+}
+
+bool fails_anywhere() noexcept {
+  if (!due_anywhere.load(std::memory_order_relaxed)) return false;
+  auto const left = until_failure_anywhere.fetch_sub(1, std::memory_order_relaxed);
+  if (left > 0 || left < last_failure_anywhere.load(std::memory_order_relaxed)) return false;
+  failed_anywhere.store(true, std::memory_order_relaxed);
+  return true;
+}
 
 void* allocate(std::size_t size, std::size_t alignment = 0) noexcept {
   calls.fetch_add(1, std::memory_order_relaxed);
-  if (until_failure >= 0 && until_failure-- == 0) return nullptr;
+  if (fails_here() || fails_anywhere()) return nullptr;
   if (size == 0) size = 1;
   void* const block = alignment == 0 ? std::malloc(size)
                                      : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
@@ -43,9 +64,22 @@ allocations live_allocations() noexcept {
 }
 std::int64_t allocation_count() noexcept { return calls.load(std::memory_order_relaxed); }
 
-failing_allocation::failing_allocation(std::int64_t nth) noexcept { until_failure = nth; }
-failing_allocation::~failing_allocation() { until_failure = -1; }
-bool failing_allocation::happened() const noexcept { return until_failure < 0; }
+failing_allocation::failing_allocation(std::int64_t nth, std::int64_t count) noexcept {
+  failed = false;
+  until_failure = nth;
+  failures_left = count;
+}
+failing_allocation::~failing_allocation() { failures_left = 0; }
+bool failing_allocation::happened() const noexcept { return failed; }
+
+failing_allocation_anywhere::failing_allocation_anywhere(std::int64_t nth, std::int64_t count) noexcept {
+  failed_anywhere = false;
+  until_failure_anywhere = nth;
+  last_failure_anywhere = 1 - count;
+  due_anywhere = true;
+}
+failing_allocation_anywhere::~failing_allocation_anywhere() { due_anywhere = false; }
+bool failing_allocation_anywhere::happened() const noexcept { return failed_anywhere; }
 
 }  // namespace weft_test
 
