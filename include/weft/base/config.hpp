@@ -87,6 +87,14 @@ inline constexpr bool awaiters_are_copied = false;
 inline constexpr bool awaiters_are_copied = true;
 #endif
 
+/// In an expression with several co_awaits, a + b, GCC waits for all of them before it calls the first await_resume. Where that throws, those
+/// of the others are never called: an awaiter's destructor has to leave what it has entered.
+#if defined(__clang__)
+inline constexpr bool resumes_at_the_end = false;
+#else
+inline constexpr bool resumes_at_the_end = true;
+#endif
+
 /// The last step of a coroutine: g++ takes its end for cold code, and would call what clang inlines. Clang is not told to: one before 18
 /// keeps the locals of what it inlines there in the frame, which others may destroy meanwhile.
 #if defined(__clang__)

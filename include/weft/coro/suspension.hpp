@@ -1,6 +1,7 @@
 // How an awaitable of weft suspends a task and brings it back exactly once, stop included.
 #pragma once
 
+#include <weft/base/config.hpp>
 #include <weft/base/utility.hpp>
 #include <weft/cancel/stop_token.hpp>
 #include <weft/concurrent/atomic.hpp>
@@ -97,6 +98,9 @@ template <class Operation>
 class stoppable_suspension : public native_awaiter, public suspension, stop_registration {
  public:
   stoppable_suspension() noexcept : stop_registration(&stoppable_suspension::ask_to_stop) {}
+  ~stoppable_suspension() {
+    if constexpr (resumes_at_the_end) leave_stop();
+  }
 
   [[nodiscard]] bool await_ready() const noexcept { return false; }
 
@@ -115,11 +119,15 @@ class stoppable_suspension : public native_awaiter, public suspension, stop_regi
  protected:
   /// On the resumed side: nobody will touch the operation any more. Throws weft::stopped if the stop came first.
   void finish_wait() {
-    if (registered_in_) registered_in_->remove(*this);
+    leave_stop();
     if (stopped_) throw stopped{};
   }
 
  private:
+  void leave_stop() noexcept {
+    if (registered_in_) std::exchange(registered_in_, nullptr)->remove(*this);
+  }
+
   static void ask_to_stop(stop_registration* r) noexcept {
     auto* const self = static_cast<stoppable_suspension*>(r);
     if (!static_cast<Operation*>(self)->withdraw()) return;

@@ -1,6 +1,7 @@
 // One system call on a handle, repeated until it need not wait: the awaiter behind every read, write, accept and connect.
 #pragma once
 
+#include <weft/base/config.hpp>
 #include <weft/base/utility.hpp>
 #include <weft/cancel/stop_token.hpp>
 #include <weft/coro/promise.hpp>
@@ -101,14 +102,12 @@ class io_operation : public native_awaiter, stop_registration, public suspension
   /// await_resume begins with it: leaves the direction. Throws weft::stopped if the operation was stopped or the handle closed
   /// meanwhile. With an error, the caller throws next.
   void finish() {
-    if (registered_) ambient->stop->at(registered_at_).remove(*this);
-    auto const was = std::exchange(state_, state::outside);
-    if (was == state::detached) {
-      release_hold(*record_);
-    } else if (was != state::outside) {
-      if (word().leave(keep_) == readiness::left::closed) release_user(*record_);
-    }
+    auto const was = leave();
     if (stopped_ || was == state::detached || was == state::closed) throw stopped{};
+  }
+
+  ~io_operation() {
+    if constexpr (resumes_at_the_end) leave();
   }
 
  private:
@@ -120,6 +119,17 @@ class io_operation : public native_awaiter, stop_registration, public suspension
   };
 
   using few_bits = std::uint8_t;  // ready and hung_up
+
+  state leave() noexcept {
+    if (std::exchange(registered_, false)) ambient->stop->at(registered_at_).remove(*this);
+    auto const was = std::exchange(state_, state::outside);
+    if (was == state::detached) {
+      release_hold(*record_);
+    } else if (was != state::outside) {
+      if (word().leave(keep_) == readiness::left::closed) release_user(*record_);
+    }
+    return was;
+  }
 
   static void ask_to_stop(stop_registration* r) noexcept {
     auto* const op = static_cast<io_operation*>(r);

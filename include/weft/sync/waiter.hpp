@@ -9,6 +9,7 @@
 // be awaited and selected on.
 #pragma once
 
+#include <weft/base/config.hpp>
 #include <weft/base/utility.hpp>
 #include <weft/cancel/stop_token.hpp>
 #include <weft/concurrent/atomic.hpp>
@@ -67,6 +68,10 @@ class selection : public resumption, protected stop_registration {
   struct alone {};
   selection(stop_registration::invoke_function when_asked_to_stop, alone) noexcept
       : stop_registration(when_asked_to_stop), word_(alone_bit | armed_bit) {}
+
+  ~selection() {
+    if constexpr (resumes_at_the_end) forget_stop();
+  }
 
   /// True: the caller has won. It hands over what it has, and then fires, as its last touch. False: the task goes on with
   /// something else; what the caller has is for the next in its queue.
@@ -135,7 +140,7 @@ class selection : public resumption, protected stop_registration {
 
   /// By the resumed task: afterwards nobody else touches the selection.
   void forget_stop() noexcept {
-    if (registered_ != nowhere) ambient->stop->at(registered_).remove(*this);
+    if (registered_ != nowhere) ambient->stop->at(std::exchange(registered_, nowhere)).remove(*this);
   }
 
  private:

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <coroutine>
 #include <memory>
+#include <utility>
 
 namespace weft {
 
@@ -27,6 +28,9 @@ class sleep_awaiter : public native_awaiter, sleeper, stop_registration {
  public:
   explicit sleep_awaiter(clock::time_point until) noexcept
       : sleeper(until), stop_registration(&sleep_awaiter::ask_to_stop) {}
+  ~sleep_awaiter() {
+    if constexpr (resumes_at_the_end) leave_stop();
+  }
 
   [[nodiscard]] bool await_ready() const noexcept { return false; }
 
@@ -48,11 +52,16 @@ class sleep_awaiter : public native_awaiter, sleeper, stop_registration {
 
   /// Nobody touches the awaiter any more when it goes on.
   void await_resume() {
-    if (registered_ != nowhere_registered) ambient().stop->at(registered_).remove(*this);
+    leave_stop();
     if (sleeper::stopped()) throw weft::stopped{};
   }
 
  private:
+  void leave_stop() noexcept {
+    if (registered_ != nowhere_registered)
+      ambient().stop->at(std::exchange(registered_, nowhere_registered)).remove(*this);
+  }
+
   static void ask_to_stop(stop_registration* r) noexcept {
     auto* const self = static_cast<sleep_awaiter*>(r);
     if (timers_of(*self->ambient().home).remove(*self)) self->wake_by_stop();  // Past here *self may be gone.
