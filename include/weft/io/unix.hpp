@@ -76,8 +76,8 @@ class unix_listener {
   /// An accept in flight completes as stopped. Any thread, again and again.
   void close() noexcept {
     if (handle_.closed()) return;
-    if (auto const path = local_.path(); !path.empty() && path.front() != '@')
-      detail::sys::unlink(std::string(path).c_str());
+    // The whole of a string: it ends with a zero, and no memory is needed for a copy.
+    if (auto const path = local_.path(); !path.empty() && path.front() != '@') detail::sys::unlink(path.data());
     handle_.close();
   }
 
