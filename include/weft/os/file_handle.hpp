@@ -127,7 +127,8 @@ class file_handle {
   }
 
   void sync(std::string const& path) const {
-    if (::fsync(fd_) != 0) throw_errno("fsync", path);
+    while (::fsync(fd_) != 0)
+      if (errno != EINTR) throw_errno("fsync", path);
   }
 
  private:
