@@ -121,7 +121,8 @@ inline task<tcp_stream> tcp_stream::connect(endpoint to) {
   auto descriptor = detail::make_socket(to, SOCK_STREAM);
   detail::set_no_delay_of(descriptor);
   detail::io_handle handle(std::move(descriptor), detail::short_read::empties);
-  static_cast<void>(co_await detail::connect_awaiter(handle.record(), to));
+  bool const connected = co_await detail::connect_awaiter(handle.record(), to);
+  if (!connected) detail::throw_io(EAGAIN, "connect", to);
   co_return tcp_stream(std::move(handle), std::move(to));
 }
 
