@@ -137,9 +137,9 @@ class event_poll : pinned {
       auto const seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
       std::timespec const limit{.tv_sec = static_cast<std::time_t>(seconds.count()),
                                 .tv_nsec = static_cast<long>((left - seconds).count())};
-      // Linux 5.11. The raw call, because a C library may be older than the system.
+      // Linux 5.11. The raw call, because a C library may be older than the system. Filters of system calls that are older forbid it.
       auto const n = ::syscall(SYS_epoll_pwait2, epoll_.get(), got.data(), most, &limit, nullptr, 0);
-      if (n >= 0 || errno != ENOSYS) return static_cast<int>(n);
+      if (n >= 0 || (errno != ENOSYS && errno != EPERM)) return static_cast<int>(n);
       exact_.store(false, memory_order_relaxed);
     }
     // Up to a millisecond late, never early.
