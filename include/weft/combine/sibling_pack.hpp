@@ -121,6 +121,7 @@ class sibling_block {
       : first_(other.is_here() ? here() : other.first_), room_(std::exchange(other.room_, 0)) {
     if (is_here()) {
       for (std::size_t i = 0; i != other.made_; ++i) add(std::move(other.first_[i]));
+      other.clear();
     } else {
       other.first_ = other.here();
       made_ = std::exchange(other.made_, 0);
@@ -226,7 +227,10 @@ class sibling_range : public native_awaiter {
   /// At the end of await_resume, however that ends.
   struct ends_here {
     sibling_range& siblings;
-    ~ends_here() { siblings.siblings_.clear(); }
+    ~ends_here() {
+      // A reference may lead into its child, which stays as long as the operation does, as that of a pack.
+      if constexpr (!std::is_reference_v<typename member::result>) siblings.siblings_.clear();
+    }
   };
 
  private:

@@ -70,7 +70,7 @@ class when_all_range : public sibling_range<decided_by::failure, X> {
     if (alone()) {
       if ((*this)[0].has_failed()) [[unlikely]]
         throw_failure_of((*this)[0]);
-    } else if (this->group().decided()) [[unlikely]] {
+    } else if (!this->empty() && this->group().decided()) [[unlikely]] {
       throw_failure_of((*this)[this->index_of(this->group().decider())]);
     }
   }
@@ -157,14 +157,16 @@ class [[nodiscard]] when_all_fold_operation : public when_all_range<X> {
 ///   completes   when all have ended; the first begins here at once, the others here or on idle workers
 ///   result      results<…>, an aggregate: `auto [a, b] = co_await when_all(x, y);`, or a std::vector, in order; void is weft::unit,
 ///               and a reference stays one, in a vector as a std::reference_wrapper. Folded: op(op(init, first), second) and so on, in
-///               order, by the awaiting task when all have ended
+///               order, by the awaiting task when all have ended. The children of a range are gone when it goes on, unless they give
+///               references
 ///   on error    the first failure stops the others, and is thrown when all have ended; those that have not begun never do.
 ///               Where every failure matters: when_all_settled
 ///   on stop     goes on: the children inherit the stop, and their weft::stopped is the failure
 ///   resumes on  the worker of the last one to end
 /// They may run at the same time, and may run one after the other: they wait for each other by co_await alone.
 /// Cost: when nobody steals, no atomic read-modify-write and no allocation but the children's own frames; of a range the vector, which a
-/// fold has not, and, where it has more than a few elements, one block for all. A range that knows its size is read once, as it is: of a view that makes the tasks there is no vector before.
+/// fold has not, and, where it has more than a few elements, one block for all. A range that knows its size is read once, as it is: of a view
+/// that makes the tasks there is no vector before.
 template <class... X>
   requires(sizeof...(X) >= 2) && (runnable<X> && ...)
 [[nodiscard]] auto when_all(X... x) {
@@ -181,9 +183,12 @@ template <detail::range_of_work R>
 }
 
 template <detail::range_of_work R, class T, class Op>
-  requires detail::folds<Op, T, std::ranges::range_value_t<R>>
+  requires(!(runnable<R> && runnable<T> && runnable<Op>))
 [[nodiscard]] auto when_all(R&& range, T init, Op op) {
   using x = std::ranges::range_value_t<R>;
+  static_assert(detail::folds<Op, T, x>,
+                "when_all(range, init, op): op is called with a value of init's type, which is moved in, and a result, "
+                "and gives such a value");
   return detail::when_all_fold_operation<x, T, Op>(std::forward<R>(range), std::move(init), std::move(op));
 }
 

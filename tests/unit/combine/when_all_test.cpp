@@ -384,6 +384,45 @@ TEST_CASE("a range may be of functions, of futures, of another container or a vi
   CHECK(sum == 4 * 45 + 25 + 300);
 }
 
+TEST_CASE("a reference into a child of a range leads to it as long as the operation is there") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  std::size_t const count = GENERATE(1u, 2u, 3u, 20u);
+  weft_test::watchdog const guard("when_all_test: references into children");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  auto own = [](std::string text) -> task<std::string&> {
+    auto& mine = text;
+    co_return mine;
+  };
+  auto const size = pool.run([&]() -> task<std::size_t> {
+    std::vector<task<std::string&>> all;
+    for (std::size_t i = 0; i < count; ++i) all.push_back(own(std::string(100 + i, 'x')));
+    auto operation = when_all(std::move(all));
+    auto const got = co_await std::move(operation);
+    std::size_t sum = 0;
+    for (auto const& s : got) sum += s.get().size();
+    co_return sum;
+  });
+  CHECK(size == count * 100 + count * (count - 1) / 2);
+}
+
+TEST_CASE("an operation on a range that has been moved away has nothing left") {
+  weft_test::watchdog const guard("when_all_test: moved");
+  std::size_t const count = GENERATE(1u, 2u, 3u, 20u);
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = 1}};
+  pool.run([&]() -> task<> {
+    std::vector<task<int>> all;
+    for (std::size_t i = 0; i < count; ++i) all.push_back(now(1));
+    auto first = when_all(std::move(all));
+    auto second = std::move(first);
+    auto const none = co_await std::move(first);
+    auto const every = co_await std::move(second);
+    CHECK(none.empty());
+    CHECK(every.size() == count);
+  });
+}
+
 TEST_CASE("a range is folded in order, from the value that is given") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
   int const count = GENERATE(0, 1, 2, 4, 5, 1000);
