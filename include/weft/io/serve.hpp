@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <exception>
 #include <functional>
+#include <new>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -176,6 +177,8 @@ task<> accept_all(Listener& listener, Handler& handler, connection_limit& limit,
     } catch (std::system_error const& e) {
       if (!is_shortage(e.code())) throw;
       short_of_something = true;
+    } catch (std::bad_alloc const&) {
+      short_of_something = true;  // what was accepted is closed
     }
     if (!short_of_something) continue;
     co_await sleep_for(pause);

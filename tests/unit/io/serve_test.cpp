@@ -26,6 +26,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -323,6 +324,37 @@ TEST_CASE("a server that runs out of descriptors waits and goes on") {
     CHECK(c.receive(1) == "2");
   }
   clients.clear();
+  listener.close();
+  server.get();
+}
+
+TEST_CASE("a connection for which there is no memory is closed, and the server goes on") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("serve_test: no memory");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers, .on_failure = &count_failure}};
+  std::atomic<int> asked{0};
+  auto handler = [&asked](tcp_stream s) -> task<> {  // no coroutine: throws before it gives the task
+    if (asked++ < 2) throw std::bad_alloc();
+    return echo_once(std::move(s));
+  };
+  auto listener = tcp_listener::bind(endpoint::loopback());
+  auto const at = listener.local();
+  auto server = pool.spawn(weft::serve(listener, handler));
+  auto answer = pool.run([&]() -> task<std::string> {
+    for (int tries = 0;; ++tries) {
+      auto s = co_await tcp_stream::connect(at);
+      std::string text;
+      try {
+        co_await s.write(std::string_view("0123456789"));
+        text = co_await read_some(s, 10);
+      } catch (std::system_error const&) {  // reset by who has not read it
+      }
+      if (!text.empty() || tries == 10) co_return text;
+    }
+  });
+  CHECK(answer == "0123456789");
+  CHECK(asked == 3);
   listener.close();
   server.get();
 }
