@@ -183,7 +183,8 @@ TEST_CASE("while a loop that has lent its place waits in the kernel, another par
   std::atomic<int> ran{0};
   std::atomic<bool> waits{false}, last{false};
   auto const loop = p.spawn([&] {
-    std::atomic<int> begun{0};
+    std::atomic<int> begun{0}, furthest{-1};
+    std::atomic<std::thread::id> furthest_by{};
     constexpr int count = 10000;
     weft::parallel_for(0, count,
                        [&](int i) {
@@ -192,9 +193,12 @@ TEST_CASE("while a loop that has lent its place waits in the kernel, another par
                          spin_for(10us);
                          if (++begun == 1)
                            for (int k = 0; k != 10; ++k) static_cast<void>(p.spawn([&] { ++ran; }));
-                         // The spare has had its time to fall asleep, and the loop to leave a part where others find it.
-                         if (begun == 3000 && ran == 10 && !waits.exchange(true))
+                         // The spare has had its time to fall asleep. Who sleeps keeps what it has not left for others: not the end.
+                         auto const me = std::this_thread::get_id();
+                         bool const another_is_further = i < furthest && furthest_by.load() != me;
+                         if (begun >= 3000 && ran == 10 && another_is_further && !waits.exchange(true))
                            while (!last) std::this_thread::sleep_for(5ms);
+                         if (i > furthest) furthest_by = me, furthest = i;
                        },
                        {.grain = 1});
   });
