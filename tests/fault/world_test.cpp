@@ -65,6 +65,11 @@ ending in_a_world(unsigned workers, operation const& o, Begin begin, End end) {
 void warm_up(operation const& o) {
   auto const nothing = [] {};
   for (unsigned workers : {1u, 2u}) {
+    {
+      // What is made once in a process and kept is made now.
+      sim world{{.seed = workers, .workers = workers}};
+      world.run(o.program);
+    }
     INFO(o.names);
     auto const e = in_a_world(workers, o, nothing, nothing);
     INFO(e.said);
