@@ -64,12 +64,13 @@ inline void scheduler::submit_behind(ready_job* j) noexcept {
   notify_of_woken();
 }
 
-// Would somebody take a job, or would a spare, in the place of one who is blocked? seq_cst: begin_blocking.
+// Would somebody take a job, or would a spare, in the place of one who is blocked?
 // One alone who is idle while loops have lent their places is there for what comes from outside: see stands_by.
 inline bool scheduler::work_is_missed() const noexcept {
   auto const most = spares_stand_by() ? 1u : 0u;
-  return idle.hungry_beyond(most) ||
-         (surplus_.load(memory_order_seq_cst) < 0 && !spare_failed_.load(memory_order_relaxed));
+  if (idle.hungry_beyond(most)) return true;
+  return surplus_.load(memory_order_seq_cst) < 0 &&  // seq_cst: begin_blocking.
+         !spare_failed_.load(memory_order_relaxed);
 }
 
 [[gnu::noinline, gnu::cold]] inline void scheduler::share(worker& self) noexcept {
