@@ -106,36 +106,6 @@ void waker_computes() {
 }
 weft_model::part const n2("edges: who wakes a task computes until it has gone on", waker_computes, {1, 1});
 
-// join E2: the owner wakes up again and again for something else while the thief ends.
-void stray_tokens() {
-  small_pool p(2);
-  int plain = 0;
-  atomic<bool> begun{false};
-  together(
-      [&] {
-        p.run([&] {
-          weft::fork_join(
-              [&] {
-                while (!begun.load(memory_order_acquire)) {
-                  current_worker()->home.share(*current_worker());
-                  relax();
-                }
-              },
-              [&] {
-                begun.store(true, memory_order_release);
-                ++plain;
-              });
-          expect(plain == 1, "what the thief did is seen");
-        });
-      },
-      [&] {
-        spin_until(begun);
-        for (int k = 0; k != 8; ++k)
-          for (unsigned i = 0; i != 2; ++i) weft::scheduler_of(p).worker_at(i).sleep.unpark();
-      });
-}
-weft_model::part const n3("edges: a join and many stray tokens", stray_tokens, {1, 0});
-
 // ── plain threads ──
 
 // enter_external's acquire: who comes next has the place as the one before it left it.

@@ -99,8 +99,9 @@ void patience() {
 }
 weft_model::part const p6("join: a thief that needs a third worker", patience, {1, 0});
 
-// A token that was meant for something else: the owner wakes up between the thief's end and its call.
-void stray_token() {
+// Tokens that were meant for something else: the owner wakes up, once or again and again, between the thief's end and its call (join E2).
+template <int Times>
+void stray_tokens() {
   small_pool p(2);
   int plain = 0;
   atomic<bool> begun{false};
@@ -123,10 +124,12 @@ void stray_token() {
       },
       [&] {
         while (!begun.load(memory_order_acquire)) relax();
-        for (unsigned i = 0; i != 2; ++i) weft::scheduler_of(p).worker_at(i).sleep.unpark();
+        for (int k = 0; k != Times; ++k)
+          for (unsigned i = 0; i != 2; ++i) weft::scheduler_of(p).worker_at(i).sleep.unpark();
       });
 }
-weft_model::part const p7("join: a stray token", stray_token, {1, 0});
+weft_model::part const p7("join: a stray token", stray_tokens<1>, {1, 0});
+weft_model::part const p8("join: many stray tokens", stray_tokens<8>, {1, 0});
 
 // The counter alone, without a pool: the last end wakes the waiter, and nobody touches the join after that.
 void ends_of_an_open_join() {

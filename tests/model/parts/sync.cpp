@@ -66,7 +66,7 @@ weft_model::part const s3("sync: one who waits for a permit is stopped", stopped
 
 task<> reads(weft::shared_mutex& m, int const& plain) {
   auto const l = co_await m.lock_shared();
-  expect(plain == 0 || plain == 1, "read under the lock");
+  [[maybe_unused]] int const volatile seen = plain;  // a race where the lock does not keep the writer out
 }
 task<> writes(weft::shared_mutex& m, int& plain) {
   auto const l = co_await m.lock();
@@ -192,7 +192,7 @@ task<> locks(weft::shared_mutex& m) { auto const l = co_await m.lock(); }
 void writer_leaves() {
   small_pool p(1);
   weft::shared_mutex m;
-  int plain = 0;
+  int plain = 0, sum = 0;
   together(
       [&] {
         {
@@ -207,7 +207,7 @@ void writer_leaves() {
       [&] {
         for (int i = 0; i != 3; ++i) {
           auto const r = m.try_lock_shared();
-          if (r) expect(plain == 0 || plain == 1, "read under the lock");
+          if (r) sum += plain;  // a race where an order is missing
           else weft::detail::relax();
         }
       });
