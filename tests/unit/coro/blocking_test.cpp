@@ -56,6 +56,35 @@ class gate {
   std::atomic<bool> open_{false};
 };
 
+/// A pipe whose ends block, and whether somebody has begun to read it.
+class blocking_pipe {
+ public:
+  blocking_pipe() { REQUIRE(::pipe(ends_) == 0); }
+  blocking_pipe(blocking_pipe const&) = delete;
+  blocking_pipe& operator=(blocking_pipe const&) = delete;
+  ~blocking_pipe() {
+    ::close(ends_[0]);
+    ::close(ends_[1]);
+  }
+
+  /// As read(2), of one byte.
+  ssize_t read(char& byte) {
+    begun_ = true;
+    return ::read(ends_[0], &byte, 1);
+  }
+  void write() { CHECK(::write(ends_[1], "x", 1) == 1); }
+  /// A reader sleeps when this returns, or is just about to: one that began after no_reader_yet.
+  void wait_for_reader() const {
+    while (!begun_) std::this_thread::yield();
+  }
+  /// While nobody reads.
+  void no_reader_yet() { begun_ = false; }
+
+ private:
+  int ends_[2];
+  std::atomic<bool> begun_{false};
+};
+
 }  // namespace
 
 TEST_CASE("blocking gives what the call returned: a value, a reference, something that only moves, nothing") {
@@ -297,28 +326,23 @@ TEST_CASE("a call that waits for something else is told by a callback") {
   weft_test::watchdog const guard("blocking_test: callback");
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
-  int ends[2];
-  REQUIRE(::pipe(ends) == 0);
-  std::atomic<bool> begun{false};
-  // A read that nobody writes for: the system call ends because of what the callback does.
+  blocking_pipe bytes;
+  // A read that nobody writes for: it has something to read because of what the callback does.
   auto reads = [&](weft::stop_token token) {
-    weft::stop_callback const ends_it(token, [&] { static_cast<void>(::write(ends[1], "x", 1)); });
-    begun = true;
+    weft::stop_callback const ends_it(token, [&] { bytes.write(); });
     char byte = 0;
-    while (::read(ends[0], &byte, 1) < 0 && errno == EINTR) {
+    while (bytes.read(byte) < 0 && errno == EINTR) {
     }
     return byte;
   };
   for (int i = 0; i < 20; ++i) {
-    begun = false;
+    bytes.no_reader_yet();
     auto f = pool.spawn(blocking(reads));
-    while (!begun) std::this_thread::yield();
+    bytes.wait_for_reader();
     if (i % 2 == 0) std::this_thread::sleep_for(std::chrono::microseconds(100));
     f.stop();
     CHECK(f.get() == 'x');
   }
-  ::close(ends[0]);
-  ::close(ends[1]);
 }
 
 TEST_CASE("a call that takes a token is stopped in the middle of a system call") {
@@ -326,73 +350,61 @@ TEST_CASE("a call that takes a token is stopped in the middle of a system call")
   weft_test::watchdog const guard("blocking_test: interrupted");
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
-  int ends[2];
-  REQUIRE(::pipe(ends) == 0);
-  std::atomic<bool> begun{false};
+  blocking_pipe empty;
   auto reads = [&](weft::stop_token token) {
-    begun = true;
     char byte = 0;
-    auto const n = ::read(ends[0], &byte, 1);
+    auto const n = empty.read(byte);
     return n < 0 && errno == EINTR && token.stop_requested();
   };
   for (int i = 0; i < 50; ++i) {
-    begun = false;
+    empty.no_reader_yet();
     auto f = pool.spawn(blocking(reads));
-    while (!begun) std::this_thread::yield();
-    if (i % 2 == 0) std::this_thread::sleep_for(std::chrono::microseconds(100));  // it sleeps, or is just about to
+    empty.wait_for_reader();
+    if (i % 2 == 0) std::this_thread::sleep_for(std::chrono::microseconds(100));
     f.stop();
     CHECK(f.get());
   }
   // As often as it waits.
   auto keeps_reading = [&](weft::stop_token) {
-    begun = true;
     char byte = 0;
     int interrupted = 0;
-    while (interrupted < 5 && ::read(ends[0], &byte, 1) < 0 && errno == EINTR) ++interrupted;
+    while (interrupted < 5 && empty.read(byte) < 0 && errno == EINTR) ++interrupted;
     return interrupted;
   };
-  begun = false;
+  empty.no_reader_yet();
   auto f = pool.spawn(blocking(keeps_reading));
-  while (!begun) std::this_thread::yield();
+  empty.wait_for_reader();
   f.stop();
   CHECK(f.get() == 5);
-  ::close(ends[0]);
-  ::close(ends[1]);
 }
 
 TEST_CASE("a call that takes no token is not interrupted, not on a thread that was interrupted before either") {
   weft_test::watchdog const guard("blocking_test: not interrupted");
   weft_test::balance const balance;
   weft::pool pool{{.workers = 1, .max_blocking = 1}};  // one thread makes all calls
-  int ends[2];
-  REQUIRE(::pipe(ends) == 0);
-  std::atomic<bool> begun{false};
-  auto stopped_one = [&](weft::stop_token) {
-    begun = true;
+  blocking_pipe bytes;
+  auto with_token = [&](weft::stop_token) {
     char byte = 0;
-    return ::read(ends[0], &byte, 1);
+    return bytes.read(byte);
   };
-  auto other = [&] {
-    begun = true;
+  auto without = [&] {
     char byte = 0;
-    return ::read(ends[0], &byte, 1);
+    return bytes.read(byte);
   };
   for (int i = 0; i < 5; ++i) {
-    begun = false;
-    auto f = pool.spawn(blocking(stopped_one));
-    while (!begun) std::this_thread::yield();
+    bytes.no_reader_yet();
+    auto f = pool.spawn(blocking(with_token));
+    bytes.wait_for_reader();
     f.stop();
     CHECK(f.get() == -1);
-    begun = false;
-    auto g = pool.spawn(blocking(other));
-    while (!begun) std::this_thread::yield();
+    bytes.no_reader_yet();
+    auto g = pool.spawn(blocking(without));
+    bytes.wait_for_reader();
     g.stop();
     std::this_thread::sleep_for(std::chrono::milliseconds(12));  // two interruptions long
-    CHECK(::write(ends[1], "x", 1) == 1);
+    bytes.write();
     CHECK(g.get() == 1);
   }
-  ::close(ends[0]);
-  ::close(ends[1]);
 }
 
 TEST_CASE("where the program has a handler of its own for the signal that interrupts calls, none is interrupted") {
