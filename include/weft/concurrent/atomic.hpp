@@ -18,7 +18,8 @@ namespace weft::detail {
 
 // The names alone: what an order pairs with stands where it is used.
 using std::memory_order_acq_rel, std::memory_order_acquire, std::memory_order_relaxed;
-using std::memory_order_release, std::memory_order_seq_cst;  // these as well: names, whose pairs stand where they are used
+using std::memory_order_release,
+    std::memory_order_seq_cst;  // these as well: names, whose pairs stand where they are used
 
 #if WEFT_MODEL
 
