@@ -5,5 +5,6 @@ option(WEFT_BUILD_BENCHMARKS "Build the benchmarks; needs Google Benchmark" ${PR
 
 option(WEFT_FETCH_DEPS "Download Catch2 and Google Benchmark where they are not installed" ON)
 option(WEFT_BUILD_FUZZERS "With the tests, build the fuzzers; without libFuzzer they run their corpora alone" ON)
+option(WEFT_BATCH_TESTS "Compile several files of tests at once: all in half the time, one in many times as much" OFF)
 option(WEFT_WERROR "A warning in weft's tests, examples and benchmarks is an error" OFF)
 set(WEFT_SANITIZE "" CACHE STRING "Sanitizers for weft's tests and examples, e.g. address;undefined or thread")

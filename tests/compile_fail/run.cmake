@@ -1,4 +1,5 @@
-# cmake -DSOURCE=file -P run.cmake -- compiler...: holds the file to the promise in its first line.
+# cmake -DSOURCE=file -DALL=header -P run.cmake -- compiler...: holds the file to the promise in its first line. The header has been precompiled,
+# with these options and no others.
 cmake_minimum_required(VERSION 3.24)
 set(compile)
 foreach(index RANGE ${CMAKE_ARGC})
@@ -14,6 +15,10 @@ list(POP_FRONT lines promise second)
 if(second MATCHES "^// compile-with: (.+)$")
   separate_arguments(flags UNIX_COMMAND "${CMAKE_MATCH_1}")
   list(APPEND compile ${flags})
+elseif(EXISTS "${ALL}.pch")
+  list(APPEND compile -include-pch "${ALL}.pch")
+else()
+  list(APPEND compile -Winvalid-pch -include "${ALL}")
 endif()
 # Not -fsyntax-only: some errors show only where a template is instantiated.
 execute_process(COMMAND ${compile} -S -o - "${SOURCE}" OUTPUT_QUIET ERROR_VARIABLE output RESULT_VARIABLE status)

@@ -1,0 +1,53 @@
+# weft_batch(result name source...): sets `result` to files that hold the sources in batches, each source in a namespace of its own, so that a compiler
+# reads the headers and makes what the sources share once for many of them. Their #includes come first: inside the namespace they find themselves done.
+#
+# By itself goes a source that defines macros, or opens or specialises what lies in another namespace. One that includes twice what has no
+# guard would not compile.
+function(weft_batch result name)
+  set(batch_size 60000)  # bytes; more takes a sanitizer's build beyond 3 GB of memory
+  set(batches)
+  set(sources)
+  set(total 0)
+  foreach(source IN LISTS ARGN)
+    cmake_path(ABSOLUTE_PATH source)
+    file(STRINGS "${source}" alone REGEX "^(#define|namespace (std|weft|Catch)|template <>|extern \"C\")" LIMIT_COUNT 1)
+    if(alone)
+      list(APPEND batches "${source}")
+    else()
+      file(SIZE "${source}" size)
+      math(EXPR total "${total} + ${size}")
+      list(APPEND sources "${source}")
+    endif()
+  endforeach()
+  # As many as are needed, of one size.
+  math(EXPR batch_size "${total} / (${total} / ${batch_size} + 1)")
+
+  set(bodies)
+  set(includes)
+  set(size 0)
+  set(done 0)
+  set(count 0)
+  foreach(source IN LISTS sources)
+    file(SIZE "${source}" own_size)
+    math(EXPR size "${size} + ${own_size}")
+    math(EXPR done "${done} + ${own_size}")
+    file(STRINGS "${source}" own_includes REGEX "^#include ")
+    list(APPEND includes ${own_includes})
+    cmake_path(GET source STEM stem)
+    string(APPEND bodies "namespace ${name}_${stem} {\n#include \"${source}\"\n}\n")
+    # What it includes may change.
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${source}")
+    if(size GREATER_EQUAL batch_size OR done EQUAL total)
+      math(EXPR count "${count} + 1")
+      set(batch "${CMAKE_CURRENT_BINARY_DIR}/batches/${name}_${count}.cpp")
+      list(REMOVE_DUPLICATES includes)
+      list(JOIN includes "\n" text)
+      file(CONFIGURE OUTPUT "${batch}" CONTENT "${text}\n\n${bodies}" @ONLY)
+      list(APPEND batches "${batch}")
+      set(bodies)
+      set(includes)
+      set(size 0)
+    endif()
+  endforeach()
+  set(${result} "${batches}" PARENT_SCOPE)
+endfunction()
