@@ -131,6 +131,14 @@ inline void relax() noexcept {
 
 }  // namespace weft::detail
 
+/// A coroutine in a header is a template, or a member of a class template, be it one with a single instance (`template <class = void>`), and so
+/// is whatever inline function calls one. GCC without optimisation emits what it makes of any other coroutine wherever its header is included,
+/// called or not, with all that it uses: half the library for each file of a program. Where a plain function is to be called, it is declared, and
+/// defined as a friend in such a class, since the body of a friend, too, is instantiated for its callers alone.
+///
+/// An instance of the class, which makes the friends in it known.
+#define WEFT_DEFINE_FRIENDS(of) static_assert(sizeof(of<void>) != 0)
+
 /// State that several shared libraries in one process must share, whatever their default visibility.
 #define WEFT_SHARED [[gnu::visibility("default")]]
 

@@ -31,7 +31,8 @@ class homecoming {
   explicit homecoming(std::coroutine_handle<> h) noexcept : handle(h) {}
 };
 
-inline homecoming come_home(resumption* task, scheduler* home) {
+template <class = void>  // config.hpp: WEFT_DEFINE_FRIENDS
+homecoming come_home(resumption* task, scheduler* home) {
   home->submit_woken(task);
   co_return;
 }
@@ -54,7 +55,7 @@ class foreign_awaiter : public native_awaiter {
     context* const ambient = parent.promise().ambient();
     resumption_.handle = parent;
     resumption_.ambient = ambient;
-    auto const guard = come_home(&resumption_, ambient->home).handle;
+    auto const guard = come_home<>(&resumption_, ambient->home).handle;
     guard_ = guard;
     using result = decltype(inner_.await_suspend(guard));
     // After a suspension that began, *this may be gone: only locals are touched.

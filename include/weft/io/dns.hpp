@@ -73,9 +73,19 @@ inline std::vector<endpoint> look_up(std::string const& host, std::string const&
 ///   on error    throws std::system_error that names the host, with the resolver's reason: no such name, no server that answers
 ///   on stop     one that has not begun is not made, and completes as stopped
 ///   resumes on  the pool it was awaited on
-[[nodiscard]] inline task<std::vector<endpoint>> resolve(std::string host, std::string service) {
-  auto call = blocking([&host, &service] { return detail::look_up(host, service); });
-  co_return co_await std::move(call);
-}
+[[nodiscard]] task<std::vector<endpoint>> resolve(std::string host, std::string service);
+
+template <class>
+class resolve_bodies {
+  static task<std::vector<endpoint>> ask(std::string host, std::string service) {
+    auto call = blocking([&host, &service] { return detail::look_up(host, service); });
+    co_return co_await std::move(call);
+  }
+
+  friend task<std::vector<endpoint>> resolve(std::string host, std::string service) {
+    return ask(std::move(host), std::move(service));
+  }
+};
+WEFT_DEFINE_FRIENDS(resolve_bodies);
 
 }  // namespace weft

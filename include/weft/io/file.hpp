@@ -93,11 +93,12 @@ class opened_file : pinned {
 ///               soon as the system lets go of the bytes: as stopped if a part is missing then
 ///   resumes on  the pool it was awaited on
 /// Copies share the file. Any thread; operations on one file may be in flight at the same time.
-class file {
+template <class = void>
+class basic_file {
  public:
   /// auto f = co_await file::open(path, file_mode::read);
-  [[nodiscard]] static task<file> open(std::string path, file_mode mode) {
-    file opened(std::move(path));
+  [[nodiscard]] static task<basic_file> open(std::string path, file_mode mode) {
+    basic_file opened(std::move(path));
     auto call = blocking([&opened, mode] {
       auto& f = *opened.shared_;
       f.handle = detail::file_handle::open(f.path, flags(mode));
@@ -109,7 +110,7 @@ class file {
 
   /// Reads from `offset` until the buffer is full or the file ends; the result is the number of bytes. The buffer stays until then.
   [[nodiscard]] task<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) const {
-    file const self = *this;
+    basic_file const self = *this;
     auto& f = *self.shared_;
     this_task::stop_token().throw_if_stopped();
     for (std::size_t done = 0;;) {
@@ -137,7 +138,7 @@ class file {
 
   /// Writes all bytes at `offset`. The bytes stay until then.
   [[nodiscard]] task<> write_at(std::uint64_t offset, std::span<std::byte const> bytes) const {
-    file const self = *this;
+    basic_file const self = *this;
     auto& f = *self.shared_;
     std::size_t done = 0;
     while (done < bytes.size() && f.uses_ring(offset + done)) {
@@ -156,14 +157,14 @@ class file {
 
   /// Bytes.
   [[nodiscard]] task<std::uint64_t> size() const {
-    file const self = *this;
+    basic_file const self = *this;
     auto call = blocking([&self] { return self.shared_->handle.size(self.path()); });
     co_return co_await std::move(call);
   }
 
   /// What was written is on the device.
   [[nodiscard]] task<> sync() const {
-    file const self = *this;
+    basic_file const self = *this;
     auto& f = *self.shared_;
     if (f.uses_ring(0)) {
       auto const done = co_await detail::ring_operation::sync(f.handle.get());
@@ -177,7 +178,7 @@ class file {
   [[nodiscard]] std::string const& path() const noexcept { return shared_->path; }
 
  private:
-  explicit file(std::string path) : shared_(std::make_shared<detail::opened_file>(std::move(path))) {}
+  explicit basic_file(std::string path) : shared_(std::make_shared<detail::opened_file>(std::move(path))) {}
 
   static int flags(file_mode mode) noexcept {
     switch (mode) {
@@ -192,6 +193,7 @@ class file {
 
   std::shared_ptr<detail::opened_file> shared_;
 };
+using file = basic_file<>;
 
 namespace detail {
 
@@ -222,22 +224,33 @@ inline void write_whole_file(std::string const& path, std::span<std::byte const>
 ///   on error    throws std::system_error that names the call and the path
 ///   on stop     one that has not begun is not made, and completes as stopped
 ///   resumes on  the pool it was awaited on
-[[nodiscard]] inline task<std::string> read_file(std::string path) {
-  auto call = blocking([&path] { return detail::read_whole_file(path); });
-  co_return co_await std::move(call);
-}
+[[nodiscard]] task<std::string> read_file(std::string path);
 
 /// co_await write_file(path, bytes);      the whole file, replaced, in one blocking call; the bytes stay until then
 ///   completes   when the file has been written
 ///   on error    throws std::system_error that names the call and the path; the file may be incomplete
 ///   on stop     one that has not begun is not made, and completes as stopped
 ///   resumes on  the pool it was awaited on
-[[nodiscard]] inline task<> write_file(std::string path, std::span<std::byte const> bytes) {
-  auto call = blocking([&path, bytes] { detail::write_whole_file(path, bytes); });
-  co_await std::move(call);
-}
-[[nodiscard]] inline task<> write_file(std::string path, std::string_view text) {
-  return write_file(std::move(path), std::as_bytes(std::span(text)));
-}
+[[nodiscard]] task<> write_file(std::string path, std::span<std::byte const> bytes);
+[[nodiscard]] task<> write_file(std::string path, std::string_view text);
+
+template <class>
+class whole_file_bodies {
+  static task<std::string> read(std::string path) {
+    auto call = blocking([&path] { return detail::read_whole_file(path); });
+    co_return co_await std::move(call);
+  }
+  static task<> write(std::string path, std::span<std::byte const> bytes) {
+    auto call = blocking([&path, bytes] { detail::write_whole_file(path, bytes); });
+    co_await std::move(call);
+  }
+
+  friend task<std::string> read_file(std::string path) { return read(std::move(path)); }
+  friend task<> write_file(std::string path, std::span<std::byte const> bytes) { return write(std::move(path), bytes); }
+  friend task<> write_file(std::string path, std::string_view text) {
+    return write(std::move(path), std::as_bytes(std::span(text)));
+  }
+};
+WEFT_DEFINE_FRIENDS(whole_file_bodies);
 
 }  // namespace weft

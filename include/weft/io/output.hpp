@@ -47,64 +47,66 @@ struct output_options {
 ///   resumes on  the pool it was awaited on
 [[nodiscard]] task<process_output> output(command what, output_options options = {});
 
-namespace detail {
-
-inline task<std::string> read_to_end(pipe_reader& from) {
-  constexpr std::size_t least_room = 4096;
-  std::string text;
-  for (std::size_t filled = 0;;) {
-    if (text.size() - filled < least_room) text.resize(std::max(2 * text.size(), 4 * least_room));
-    auto const n = co_await from.read(std::as_writable_bytes(std::span(text)).subspan(filled));
-    filled += n;
-    if (n != 0) continue;
-    text.resize(filled);
-    co_return text;
+template <class>
+class output_bodies {
+  static task<std::string> read_to_end(pipe_reader& from) {
+    constexpr std::size_t least_room = 4096;
+    std::string text;
+    for (std::size_t filled = 0;;) {
+      if (text.size() - filled < least_room) text.resize(std::max(2 * text.size(), 4 * least_room));
+      auto const n = co_await from.read(std::as_writable_bytes(std::span(text)).subspan(filled));
+      filled += n;
+      if (n != 0) continue;
+      text.resize(filled);
+      co_return text;
+    }
   }
-}
 
-inline task<> write_and_close(pipe_writer& to, std::string_view text) {
-  try {
-    co_await to.write(text);
-  } catch (std::system_error const& e) {
-    if (e.code() != std::error_code(EPIPE, std::system_category())) throw;  // a program need not read all
+  static task<> write_and_close(pipe_writer& to, std::string_view text) {
+    try {
+      co_await to.write(text);
+    } catch (std::system_error const& e) {
+      if (e.code() != std::error_code(EPIPE, std::system_category())) throw;  // a program need not read all
+    }
+    to.close();
   }
-  to.close();
-}
 
-inline task<process_output> run_to_end(process& p, output_options const& options) {
-  process_output result;
-  auto read = [](pipe_reader& from, std::string& into, stdio const& how) -> task<> {
-    if (how.type() == stdio::kind::pipe) into = co_await read_to_end(from);
-  };
-  auto feed = [](pipe_writer& to, std::string_view text) -> task<> {
-    if (!text.empty()) co_await write_and_close(to, text);
-  };
-  auto all = when_all(p.wait(), read(p.std_out, result.out, stdio::pipe), read(p.std_err, result.err, options.std_err),
-                      feed(p.std_in, options.input));
-  auto const ended = co_await std::move(all);
-  result.status = ended.first;
-  co_return result;
-}
-
-}  // namespace detail
-
-inline task<process_output> output(command what, output_options options) {
-  process_options const how{.std_in = options.input.empty() ? options.std_in : stdio::pipe,
-                            .std_out = stdio::pipe,
-                            .std_err = options.std_err,
-                            .group = options.group};
-  auto p = co_await process::start(std::move(what), how);
-  if (options.input.empty()) p.std_in.close();
-  std::exception_ptr failure;
-  try {
-    auto result = detail::run_to_end(p, options);
-    co_return co_await std::move(result);
-  } catch (...) {
-    failure = std::current_exception();
+  static task<process_output> run_to_end(process& p, output_options const& options) {
+    process_output result;
+    auto read = [](pipe_reader& from, std::string& into, stdio const& how) -> task<> {
+      if (how.type() == stdio::kind::pipe) into = co_await read_to_end(from);
+    };
+    auto feed = [](pipe_writer& to, std::string_view text) -> task<> {
+      if (!text.empty()) co_await write_and_close(to, text);
+    };
+    auto all = when_all(p.wait(), read(p.std_out, result.out, stdio::pipe),
+                        read(p.std_err, result.err, options.std_err), feed(p.std_in, options.input));
+    auto const ended = co_await std::move(all);
+    result.status = ended.first;
+    co_return result;
   }
-  p.std_in.close();  // the others stay open: what it writes on its way out does not kill it
-  static_cast<void>(co_await p.terminate(options.grace));
-  std::rethrow_exception(failure);
-}
+
+  static task<process_output> run(command what, output_options options) {
+    process_options const how{.std_in = options.input.empty() ? options.std_in : stdio::pipe,
+                              .std_out = stdio::pipe,
+                              .std_err = options.std_err,
+                              .group = options.group};
+    auto p = co_await process::start(std::move(what), how);
+    if (options.input.empty()) p.std_in.close();
+    std::exception_ptr failure;
+    try {
+      auto result = run_to_end(p, options);
+      co_return co_await std::move(result);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    p.std_in.close();  // the others stay open: what it writes on its way out does not kill it
+    static_cast<void>(co_await p.terminate(options.grace));
+    std::rethrow_exception(failure);
+  }
+
+  friend task<process_output> output(command what, output_options options) { return run(std::move(what), options); }
+};
+WEFT_DEFINE_FRIENDS(output_bodies);
 
 }  // namespace weft

@@ -46,7 +46,8 @@ struct process_options {
 /// A process that nobody has waited for is killed with its owner, with its group where it has one of its own, and reaped: no zombie
 /// stays, and no program goes on that nobody knows of. One task at a time waits for it, reads or writes each pipe; any thread
 /// kills. Moving it is for one.
-class [[nodiscard]] process {
+template <class = void>
+class [[nodiscard]] basic_process {
  public:
   /// auto p = co_await process::start(command("git", "rev-parse", "HEAD"), {.std_out = stdio::pipe});
   ///   completes   when the program runs, on a blocking thread: the system holds up the thread that starts one until then
@@ -56,18 +57,18 @@ class [[nodiscard]] process {
   ///               byte in an argument, or a name of a variable that is none); nothing has been started then
   ///   on stop     one that has not begun is not started, and completes as stopped
   ///   resumes on  the pool it was awaited on
-  [[nodiscard]] static task<process> start(command what, process_options options = {});
+  [[nodiscard]] static task<basic_process> start(command what, process_options options = {});
 
-  process(process&&) noexcept = default;
-  process& operator=(process&& other) noexcept {
-    process old(std::move(*this));
+  basic_process(basic_process&&) noexcept = default;
+  basic_process& operator=(basic_process&& other) noexcept {
+    basic_process old(std::move(*this));
     child_ = std::move(other.child_);
     std_in = std::move(other.std_in);
     std_out = std::move(other.std_out);
     std_err = std::move(other.std_err);
     return *this;
   }
-  ~process() {
+  ~basic_process() {
     if (child_ && !child_->ended()) detail::the_orphanage.take(std::move(child_));
   }
 
@@ -110,27 +111,29 @@ class [[nodiscard]] process {
   pipe_reader std_err;  ///< what it complains of, if asked for
 
  private:
-  explicit process(std::unique_ptr<detail::child> c) noexcept : child_(std::move(c)) {}
+  explicit basic_process(std::unique_ptr<detail::child> c) noexcept : child_(std::move(c)) {}
 
   [[nodiscard]] detail::child& the_child() const noexcept {
     WEFT_ASSERT(child_ != nullptr, "a process that was moved from is used");
     return *child_;
   }
 
-  static process launch(command const& what, process_options const& options);
+  static basic_process launch(command const& what, process_options const& options);
   static task<exit_status> wait_for(detail::child& c);
   static task<exit_status> end_within(detail::child& c, clock::duration grace);
 
   std::unique_ptr<detail::child> child_;
 };
+using process = basic_process<>;
 
 namespace detail {
 
 /// The descriptors of a child. The ends of its pipes that stay here go to the process.
 class child_descriptors : pinned {
  public:
+  template <class T>
   child_descriptors(prepared_command const& c, process_options const& options, std::vector<int> const& passed,
-                    process& p)
+                    basic_process<T>& p)
       : command_(c) {
     if (auto ours = connect(0, options.std_in)) p.std_in = pipe_writer(std::move(*ours));
     if (auto ours = connect(1, options.std_out)) p.std_out = pipe_reader(std::move(*ours));
@@ -186,9 +189,10 @@ class child_descriptors : pinned {
 
 }  // namespace detail
 
-inline process process::launch(command const& what, process_options const& options) {
+template <class T>
+basic_process<T> basic_process<T>::launch(command const& what, process_options const& options) {
   detail::prepared_command const prepared(what);
-  process p(std::make_unique<detail::child>(what.program(), options.group));
+  basic_process p(std::make_unique<detail::child>(what.program(), options.group));
   detail::child_descriptors const descriptors(prepared, options, detail::command_access::passed(what), p);
   auto plan = prepared.plan();
   plan.descriptors = descriptors.all();
@@ -197,14 +201,16 @@ inline process process::launch(command const& what, process_options const& optio
   return p;
 }
 
-inline task<process> process::start(command what, process_options options) {
+template <class T>
+task<basic_process<T>> basic_process<T>::start(command what, process_options options) {
   auto call = blocking([&what, &options] { return launch(what, options); });
   co_return co_await std::move(call);
 }
 
 // Without a descriptor to watch it is looked at, more and more seldom: a wait in a blocked thread could not be stopped, and a pool
 // could not end before the child.
-inline task<exit_status> process::wait_for(detail::child& c) {
+template <class T>
+task<exit_status> basic_process<T>::wait_for(detail::child& c) {
   using namespace std::chrono_literals;
   for (std::chrono::milliseconds pause = 1ms;; pause = std::min(2 * pause, 50ms)) {
     if (auto const status = c.look()) co_return *status;
@@ -216,7 +222,8 @@ inline task<exit_status> process::wait_for(detail::child& c) {
   }
 }
 
-inline task<exit_status> process::end_within(detail::child& c, clock::duration grace) {
+template <class T>
+task<exit_status> basic_process<T>::end_within(detail::child& c, clock::duration grace) {
   auto end = [](detail::child& ending, clock::duration most) -> task<exit_status> {
     std::optional<exit_status> status;
     static_cast<void>(ending.signal(SIGTERM));

@@ -32,10 +32,11 @@ class accept_operation;
 }  // namespace detail
 
 /// A TCP connection, see socket_stream for reading and writing it. New ones have no_delay on.
-class tcp_stream : public detail::socket_stream {
+template <class = void>
+class basic_tcp_stream : public detail::socket_stream {
  public:
   /// No connection: every operation on it fails.
-  tcp_stream() noexcept = default;
+  basic_tcp_stream() noexcept = default;
 
   /// auto s = co_await tcp_stream::connect(endpoint::parse("127.0.0.1:80"));
   ///   completes   when the connection is made
@@ -43,7 +44,7 @@ class tcp_stream : public detail::socket_stream {
   ///   on error    throws std::system_error that names the address
   ///   on stop     gives up, completes as stopped
   ///   resumes on  the pool it was awaited on
-  [[nodiscard]] static task<tcp_stream> connect(endpoint to);
+  [[nodiscard]] static task<basic_tcp_stream> connect(endpoint to);
 
   /// auto s = co_await tcp_stream::connect("example.org", 80);      one address of the host after the other, until one answers
   ///   completes   when a connection is made
@@ -51,7 +52,7 @@ class tcp_stream : public detail::socket_stream {
   ///   on error    throws std::system_error: why the last address failed, or why the name was not found
   ///   on stop     gives up, completes as stopped
   ///   resumes on  the pool it was awaited on
-  [[nodiscard]] static task<tcp_stream> connect(std::string host, std::uint16_t port);
+  [[nodiscard]] static task<basic_tcp_stream> connect(std::string host, std::uint16_t port);
 
   /// Throws std::system_error.
   void set_no_delay(no_delay how) {
@@ -67,6 +68,7 @@ class tcp_stream : public detail::socket_stream {
   friend class detail::tcp_accept_awaiter;
   using socket_stream::socket_stream;
 };
+using tcp_stream = basic_tcp_stream<>;
 
 /// Where connections come in. One task at a time accepts; any thread may close.
 class tcp_listener {
@@ -117,16 +119,18 @@ class tcp_accept_awaiter : public accept_awaiter {
 
 }  // namespace detail
 
-inline task<tcp_stream> tcp_stream::connect(endpoint to) {
+template <class T>
+task<basic_tcp_stream<T>> basic_tcp_stream<T>::connect(endpoint to) {
   auto descriptor = detail::make_socket(to, SOCK_STREAM);
   detail::set_no_delay_of(descriptor);
   detail::io_handle handle(std::move(descriptor), detail::short_read::empties);
   bool const connected = co_await detail::connect_awaiter(handle.record(), to);
   if (!connected) detail::throw_io(EAGAIN, "connect", to);
-  co_return tcp_stream(std::move(handle), std::move(to));
+  co_return basic_tcp_stream(std::move(handle), std::move(to));
 }
 
-inline task<tcp_stream> tcp_stream::connect(std::string host, std::uint16_t port) {
+template <class T>
+task<basic_tcp_stream<T>> basic_tcp_stream<T>::connect(std::string host, std::uint16_t port) {
   auto const addresses = co_await resolve(std::move(host), std::to_string(port));
   std::exception_ptr failure;
   for (auto const& address : addresses) {

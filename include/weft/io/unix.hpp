@@ -24,10 +24,11 @@ class unix_accept_awaiter;
 }
 
 /// A connection inside this machine, see socket_stream for reading and writing it. Its peer has no name, unless it was connected to.
-class unix_stream : public detail::socket_stream {
+template <class = void>
+class basic_unix_stream : public detail::socket_stream {
  public:
   /// No connection: every operation on it fails.
-  unix_stream() noexcept = default;
+  basic_unix_stream() noexcept = default;
 
   /// auto s = co_await unix_stream::connect(endpoint::parse("unix:/run/service"));
   ///   completes   when the connection is made
@@ -35,12 +36,13 @@ class unix_stream : public detail::socket_stream {
   ///   on error    throws std::system_error that names the path
   ///   on stop     gives up, completes as stopped
   ///   resumes on  the pool it was awaited on
-  [[nodiscard]] static task<unix_stream> connect(endpoint to);
+  [[nodiscard]] static task<basic_unix_stream> connect(endpoint to);
 
  private:
   friend class detail::unix_accept_awaiter;
   using socket_stream::socket_stream;
 };
+using unix_stream = basic_unix_stream<>;
 
 /// Where connections come in. One task at a time accepts; any thread may close. Its path is removed with it.
 class unix_listener {
@@ -103,12 +105,13 @@ class unix_accept_awaiter : public accept_awaiter {
 
 }  // namespace detail
 
-inline task<unix_stream> unix_stream::connect(endpoint to) {
+template <class T>
+task<basic_unix_stream<T>> basic_unix_stream<T>::connect(endpoint to) {
   using namespace std::chrono_literals;
   for (auto pause = 1ms;; pause = std::min(2 * pause, 50ms)) {
     detail::io_handle handle(detail::make_socket(to, SOCK_STREAM), detail::short_read::says_nothing);
     bool const connected = co_await detail::connect_awaiter(handle.record(), to);
-    if (connected) co_return unix_stream(std::move(handle), std::move(to));
+    if (connected) co_return basic_unix_stream(std::move(handle), std::move(to));
     co_await sleep_for(pause);  // no event tells when the listener has room
   }
 }

@@ -60,18 +60,6 @@ class descriptor_wait : public io_operation {
   short const what_;
 };
 
-// A copy of the descriptor is watched, so that whatever its owner does with the number, nobody else's is.
-inline task<> wait_for_descriptor(int fd, direction way) {
-  descriptor_look const look(fd, way == direction::reading ? POLLIN : POLLOUT);
-  auto const name = "descriptor " + std::to_string(fd);
-  if (look.error() != 0) throw_io(look.error(), "wait", name);
-  if (look.ready()) co_return;
-  int const copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
-  if (copy < 0) throw_io(errno, "wait", name);
-  io_handle const handle(file_handle::adopt(copy), short_read::says_nothing);
-  co_await descriptor_wait(handle.record(), way);
-}
-
 }  // namespace detail
 
 /// co_await wait_readable(fd);        any descriptor: its owner reads it, and may close it meanwhile
@@ -79,13 +67,28 @@ inline task<> wait_for_descriptor(int fd, direction way) {
 ///   on error    throws std::system_error: the descriptor is not open, or descriptors are short, since a copy is watched meanwhile
 ///   on stop     ends at once, as stopped
 ///   resumes on  the pool it was awaited on
-[[nodiscard]] inline task<> wait_readable(int fd) {
-  return detail::wait_for_descriptor(fd, detail::direction::reading);
-}
+[[nodiscard]] task<> wait_readable(int fd);
 
 /// co_await wait_writable(fd); the same for writing.
-[[nodiscard]] inline task<> wait_writable(int fd) {
-  return detail::wait_for_descriptor(fd, detail::direction::writing);
-}
+[[nodiscard]] task<> wait_writable(int fd);
+
+template <class>
+class descriptor_wait_bodies {
+  // A copy of the descriptor is watched, so that whatever its owner does with the number, nobody else's is.
+  static task<> wait(int fd, detail::direction way) {
+    detail::descriptor_look const look(fd, way == detail::direction::reading ? POLLIN : POLLOUT);
+    auto const name = "descriptor " + std::to_string(fd);
+    if (look.error() != 0) detail::throw_io(look.error(), "wait", name);
+    if (look.ready()) co_return;
+    int const copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0) detail::throw_io(errno, "wait", name);
+    detail::io_handle const handle(detail::file_handle::adopt(copy), detail::short_read::says_nothing);
+    co_await detail::descriptor_wait(handle.record(), way);
+  }
+
+  friend task<> wait_readable(int fd) { return wait(fd, detail::direction::reading); }
+  friend task<> wait_writable(int fd) { return wait(fd, detail::direction::writing); }
+};
+WEFT_DEFINE_FRIENDS(descriptor_wait_bodies);
 
 }  // namespace weft
