@@ -87,8 +87,9 @@ inline constexpr bool awaiters_are_copied = false;
 inline constexpr bool awaiters_are_copied = true;
 #endif
 
-/// In an expression with several co_awaits, a + b, GCC waits for all of them before it calls the first await_resume. Where that throws, those
-/// of the others are never called: an awaiter's destructor has to leave what it has entered.
+/// In an expression with several co_awaits, a + b, GCC waits for all that give scalars or references before it calls the first await_resume of
+/// theirs. Where that throws, those of the others are never called: an awaiter's destructor has to leave what it has entered, and to give
+/// back what nobody else can have. What gives an object of a class it awaits before, one after the other, and keeps the objects as temporaries.
 #if defined(__clang__)
 inline constexpr bool resumes_at_the_end = false;
 #else

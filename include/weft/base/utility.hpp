@@ -1,6 +1,8 @@
 // Small vocabulary without a better home: unit, pinned, scope_exit, a random number, the size of a cache line.
 #pragma once
 
+#include <weft/base/config.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -20,6 +22,10 @@ inline constexpr std::size_t cache_line = 128;
 
 template <class T>
 using unit_if_void = std::conditional_t<std::is_void_v<T>, unit, T>;
+
+/// Whether an await_resume that returns R may not be called though its wait has ended: see resumes_at_the_end.
+template <class R>
+inline constexpr bool result_may_be_left = resumes_at_the_end && (std::is_reference_v<R> || std::is_scalar_v<R>);
 
 /// What another thread may hold stays where it is.
 struct pinned {

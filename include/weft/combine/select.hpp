@@ -53,6 +53,11 @@ struct operation_of<Op&> {
     enqueued enqueue(node& n) { return op_->enqueue(n); }
     left withdraw(node& n) noexcept { return op_->withdraw(n); }
     decltype(auto) take() { return op_->take(); }
+    void give_back() noexcept
+      requires can_give_back<Op>
+    {
+      op_->give_back();
+    }
 
    private:
     Op* op_;
@@ -261,6 +266,11 @@ class select_case {
     }
   }
 
+  /// Instead of happening.
+  void give_back() noexcept {
+    if constexpr (can_give_back<Op>) op_.give_back();
+  }
+
   using node = typename Op::node;
 
  private:
@@ -278,6 +288,7 @@ class otherwise_case {
   explicit otherwise_case(F&& f) : f_(std::move(f)) {}
   explicit otherwise_case(F const& f) : f_(f) {}
   decltype(auto) happen() { return std::invoke(f_); }
+  void give_back() const noexcept {}
 
  private:
   F f_;
@@ -393,9 +404,13 @@ class select_wait : public native_awaiter, protected selection {
       if constexpr (has_otherwise) return waiting_count;
       else throw stopped{};
     }
-    std::size_t i = 0;
-    while (node_at(i) != selection::winner) ++i;
-    return i;
+    return winning();
+  }
+
+  /// In place of await_resume: what the case that was to happen has goes back.
+  void give_back() noexcept {
+    std::size_t const won = !suspended_ ? chosen_ : selection::winner ? winning() : count;
+    if (won < count) with_case<void>(won, [](auto& c) { c.give_back(); });
   }
 
   /// Calls f(case) of the one with this index.
@@ -464,6 +479,13 @@ class select_wait : public native_awaiter, protected selection {
     return f(std::get<I>(cases_), std::get<I>(nodes_));
   }
 
+  // Where one has won.
+  std::size_t winning() noexcept {
+    std::size_t i = 0;
+    while (node_at(i) != selection::winner) ++i;
+    return i;
+  }
+
   template <std::size_t I = 0>
   waiter* node_at(std::size_t index) noexcept {
     if constexpr (I + 1 < waiting_count)
@@ -483,8 +505,8 @@ class select_wait : public native_awaiter, protected selection {
   std::tuple<std::optional<typename Case::node>...> nodes_;
   std::array<std::uint8_t, waiting_count> order_;
   bool suspended_ = false;
-  std::uint32_t enqueued_ = 0;  // bit i: the node of case i stands in its queue, or has won
-  std::uint32_t chosen_ = 0;
+  std::uint32_t enqueued_ = 0;    // bit i: the node of case i stands in its queue, or has won
+  std::uint32_t chosen_ = count;  // where nobody had to wait
   job::function resume_;
   std::exception_ptr failure_;
 };
@@ -494,10 +516,19 @@ template <class R, class... Case>
 class select_awaiter : public select_wait<Case...> {
  public:
   using select_wait<Case...>::select_wait;
+  ~select_awaiter() {
+    if constexpr (result_may_be_left<R>)
+      if (!resumed_) this->give_back();
+  }
+
   R await_resume() {
+    resumed_ = true;
     auto const i = select_wait<Case...>::await_resume();
     return this->template with_case<R>(i, [](auto& c) -> R { return static_cast<R>(c.happen()); });
   }
+
+ private:
+  bool resumed_ = false;
 };
 
 /// Where a handler returns something to await.

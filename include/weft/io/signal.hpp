@@ -62,10 +62,14 @@ class signal_awaiter : public io_operation {
       : io_operation(bell, direction::reading, &signal_awaiter::attempt), slot_(slot) {
     try_first();
   }
+  ~signal_awaiter() {
+    if constexpr (result_may_be_left<int>)
+      if (number_ != 0) slot_->give_back(number_);
+  }
   int await_resume() {
     finish();
     if (error() != 0) throw_io(error(), "wait", "signal");
-    return number_;
+    return std::exchange(number_, 0);
   }
 
  private:

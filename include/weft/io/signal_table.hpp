@@ -73,6 +73,8 @@ struct signal_slot {
     came.fetch_and(~signal_bit(number), memory_order_relaxed);
     return number;
   }
+  /// By the one who took it: the next take finds it, whether or not the bell rings.
+  void give_back(int number) noexcept { came.fetch_or(signal_bit(number), memory_order_relaxed); }
 };
 static_assert(atomic<signal_bits>::is_always_lock_free && atomic<int>::is_always_lock_free);
 

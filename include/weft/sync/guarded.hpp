@@ -75,6 +75,7 @@ class guarded : detail::pinned {
       auto const l = lock_.take();
       return std::invoke(f_, guarded_->value_);
     }
+    void give_back() noexcept { lock_.give_back(); }
 
    private:
     guarded* guarded_;

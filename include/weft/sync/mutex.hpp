@@ -173,6 +173,7 @@ class [[nodiscard]] mutex::lock_operation : public detail::waitable_operation<lo
     return detail::left::now;
   }
   [[nodiscard]] guard take() noexcept { return guard(*mutex_); }
+  void give_back() noexcept { mutex_->release(); }
 
  private:
   mutex* mutex_;

@@ -188,6 +188,7 @@ class [[nodiscard]] semaphore::acquire_operation : public detail::waitable_opera
     return detail::left::now;
   }
   [[nodiscard]] permit take() noexcept { return permit(*semaphore_, wanted_); }
+  void give_back() noexcept { semaphore_->release(wanted_); }
 
  private:
   semaphore* semaphore_;

@@ -220,6 +220,7 @@ class [[nodiscard]] shared_mutex::lock_operation : public detail::waitable_opera
     return detail::left::now;
   }
   [[nodiscard]] Guard take() noexcept { return Guard(*mutex_); }
+  void give_back() noexcept { mutex_->release(Guard::hold); }
 
  private:
   shared_mutex* mutex_;

@@ -25,6 +25,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 namespace weft::detail {
@@ -330,6 +331,8 @@ enum class left {
 //   withdraw    after enqueue said `waits` and the selection was claimed for something else: takes the node out if it still stands
 //               there, and serves those behind it whom it held up.
 //   take        once, if it was this one that won: the result.
+//   give_back   instead of take, where nobody asks for the result (resumes_at_the_end): does not throw. Only an operation whose result has to be
+//               given back has it.
 //
 /// Something that a task can wait for, alone or among others. Movable until enqueue is called.
 template <class Op>
@@ -345,6 +348,12 @@ concept selectable = std::move_constructible<Op> && std::derived_from<typename O
 template <class Op>
 concept can_wait_alone = requires { requires Op::can_wait_alone; };
 
+/// An operation that has something to give back.
+template <class Op>
+concept can_give_back = requires(Op& op) {
+  { op.give_back() } noexcept;
+};
+
 /// Awaits one operation: a selection of one.
 template <class Op>
 class operation_awaiter : public native_awaiter {
@@ -352,8 +361,16 @@ class operation_awaiter : public native_awaiter {
 
  public:
   explicit operation_awaiter(Op&& op) noexcept(std::is_nothrow_move_constructible_v<Op>) : op_(std::move(op)) {}
+  ~operation_awaiter() {
+    if constexpr (gives_back)
+      if (wait_ ? wait_->has_won() : left_.due) op_.give_back();
+  }
 
-  [[nodiscard]] bool await_ready() { return op_.try_complete(); }
+  [[nodiscard]] bool await_ready() {
+    bool const ready = op_.try_complete();
+    if constexpr (gives_back) left_.due = ready;
+    return ready;
+  }
 
   template <weft_promise Promise>
   [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> task) {
@@ -362,10 +379,20 @@ class operation_awaiter : public native_awaiter {
 
   [[gnu::always_inline]] decltype(auto) await_resume() {
     if (wait_) wait_->end_waiting();
+    if constexpr (gives_back) {
+      wait_.reset();
+      left_.due = false;
+    }
     return op_.take();
   }
 
  private:
+  static constexpr bool gives_back = can_give_back<Op> && result_may_be_left<decltype(std::declval<Op&>().take())>;
+  struct result_to_come {
+    bool due = false;  // it could be had without a wait, and has not been taken
+  };
+  struct nothing {};
+
   // Made only where the task has to wait: what is there costs no more than its taking.
   class wait : public selection, public Op::node {
    public:
@@ -392,6 +419,8 @@ class operation_awaiter : public native_awaiter {
       if (!selection::winner) throw stopped{};
     }
 
+    [[nodiscard]] bool has_won() const noexcept { return selection::winner != nullptr; }
+
    private:
     static void stop(stop_registration* r) noexcept {
       auto& me = *static_cast<wait*>(static_cast<selection*>(r));
@@ -408,6 +437,7 @@ class operation_awaiter : public native_awaiter {
   };
 
   Op op_;
+  [[no_unique_address]] std::conditional_t<gives_back, result_to_come, nothing> left_;
   std::optional<wait> wait_;
 };
 
