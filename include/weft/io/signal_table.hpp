@@ -202,7 +202,9 @@ inline void signal_table::came(int number) noexcept {
     if ((s->wanted.load(memory_order_seq_cst) & signal_bit(number)) == 0) continue;
     s->came.fetch_or(signal_bit(number), memory_order_release);  // E2.
     std::uint64_t const once = 1;
-    [[maybe_unused]] auto const rung = ::write(s->bell.load(memory_order_relaxed), &once, sizeof once);
+    ssize_t rung;
+    do rung = ::write(s->bell.load(memory_order_relaxed), &once, sizeof once);
+    while (rung < 0 && errno == EINTR);
   }
   errno = error;
 }
