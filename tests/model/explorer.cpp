@@ -41,6 +41,7 @@ explorer::result const& explorer::run(body model, strategy& by, tracing::mode tr
   ++executions_;
   by_ = &by;
   by.begin();
+  related_ = by.relates();
   auto const* const weakened = order_table::the().weakened();
   focused_ = weakened && by.focused();
   in_focus_ = true;
@@ -63,6 +64,7 @@ explorer::result const& explorer::run(body model, strategy& by, tracing::mode tr
   // An execution that went wrong was left where it stood.
   for (void** const variable : apart_) *variable = nullptr;
   std::memset(exceptions_of_this_thread(), 0, sizeof(modelled::exceptions));
+  if (related_) related_->begin();
   begin_thread(
       [](void*) -> void* {
         explorer::the().model_();
@@ -90,7 +92,9 @@ explorer::modelled& explorer::begin_thread(void* (*entry)(void*), void* argument
   t.entry = entry;
   t.argument = argument;
   t.deadline = never;
-  t.gave_way = t.newest_only = false;
+  t.gave_way = t.newest_only = t.waits = false;
+  t.looks.clear();
+  t.looks_before.clear();
   t.exceptions = {};
   t.apart.assign(apart_.size(), nullptr);
   t.stack.begin(&run_thread);
@@ -110,6 +114,7 @@ void explorer::end_thread() noexcept {
   modelled& self = now_running();
   self.is = state::ended;
   note_change();
+  if (related_) related_->uses(dependence::shared::end, current_, dependence::use::changes);
   if (tracing_) result_.steps.push_back("T" + std::to_string(current_) + "  ends");
   if (current_ == 0) {
     for (unsigned t = 1; t != count_; ++t)
@@ -117,7 +122,10 @@ void explorer::end_thread() noexcept {
     leave();
   }
   for (unsigned t = 0; t != count_; ++t)
-    if (threads_[t]->is == state::joining && threads_[t]->joins == current_) threads_[t]->is = state::ready;
+    if (threads_[t]->is == state::joining && threads_[t]->joins == current_) {
+      threads_[t]->is = state::ready;
+      if (related_) related_->follows(t, current_);
+    }
   change_to(pick());
   std::abort();  // nobody goes on with a thread that has ended
 }
@@ -159,7 +167,7 @@ void explorer::step() {
 void explorer::reschedule() {
   auto const next = pick();
   if (next != current_) change_to(next);
-  now_running().gave_way = false;
+  now_running().gave_way = now_running().waits = false;
 }
 
 void explorer::change_to(unsigned next) {
@@ -179,6 +187,7 @@ void explorer::change_to(unsigned next) {
 }
 
 unsigned explorer::pick() {
+  if (related_) return pick_related();
   for (;;) {
     std::array<unsigned, most_threads> able;
     unsigned count = 0;
@@ -193,20 +202,7 @@ unsigned explorer::pick() {
       if (!t.gave_way || changes_ > t.gave_way_at) able[count++] = id;
     }
     if (count == 0) {
-      if (timed) {
-        if (!ready && first_deadline()->deadline > due_)
-          wrong("everybody sleeps past a time at which something is due");
-        fire_deadline();
-        continue;
-      }
-      if (!ready) wrong(deadlock());
-      if (++idle_rounds_ > most_idle_rounds)
-        wrong("every thread waits in a loop, and nobody changes anything: " + deadlock());
-      for (unsigned i = 0; i != count_; ++i) {
-        if (threads_[i]->is != state::ready) continue;
-        threads_[i]->gave_way = false;
-        threads_[i]->newest_only = true;
-      }
+      nobody_able(ready, timed);
       continue;
     }
     if (timed && choose(question::deadline, 2) == 1) {
@@ -221,6 +217,67 @@ unsigned explorer::pick() {
   }
 }
 
+void explorer::nobody_able(bool ready, bool timed) {
+  if (timed) {
+    if (!ready && first_deadline()->deadline > due_) wrong("everybody sleeps past a time at which something is due");
+    fire_deadline();
+    return;
+  }
+  if (!ready) wrong(deadlock());
+  if (++idle_rounds_ > most_idle_rounds)
+    wrong("every thread waits in a loop, and nobody changes anything: " + deadlock());
+  for (unsigned i = 0; i != count_; ++i) {
+    if (threads_[i]->is != state::ready) continue;
+    threads_[i]->gave_way = threads_[i]->waits = false;
+    threads_[i]->newest_only = true;
+  }
+}
+
+// Equivalent executions must agree on who may go on and on what a preemption is: here "somebody has changed something" is not enough, for a
+// change that happens to be run before the thread gives way could be run behind that as well. So it may go on, after everybody else, unless it
+// has looked at the same twice; then it waits until there is something new to be seen.
+unsigned explorer::pick_related() {
+  for (;;) {
+    std::array<unsigned, most_threads> able;
+    unsigned count = 0;
+    bool ready = false, timed = false;
+    bool const yields = now_running().gave_way;
+    for (unsigned i = 0, next = current_; i != count_ + 1; ++i) {
+      auto const id = next;
+      next = next + 1 == count_ ? 0 : next + 1;
+      if (i == (yields ? 0 : count_)) continue;  // who yields comes last
+      modelled& t = *threads_[id];
+      timed = timed || (t.is == state::asleep && t.deadline != never);
+      if (t.is != state::ready) continue;
+      ready = true;
+      if (t.waits) t.waits = nothing_new(t);
+      if (!t.waits) able[count++] = id;
+    }
+    if (count == 0) {
+      nobody_able(ready, timed);
+      continue;
+    }
+    bool const may_come = timed && steps_ <= steps_with_choice;
+    bool const preempts = able[0] == current_ && !yields;
+    auto const chosen = by_->choose_step({able.data(), count, preempts, may_come});
+    if (may_come) result_.answers.push_back({question::deadline, 2, static_cast<std::uint16_t>(chosen == count)});
+    if (chosen == count) {
+      fire_deadline();
+      continue;
+    }
+    if (count != 1)
+      result_.answers.push_back({preempts ? question::preemption : question::thread, static_cast<std::uint16_t>(count),
+                                 static_cast<std::uint16_t>(chosen)});
+    related_->steps(able[chosen]);
+    return able[chosen];
+  }
+}
+
+bool explorer::nothing_new(modelled const& t) noexcept {
+  return std::all_of(t.looks_before.begin(), t.looks_before.end(),
+                     [](auto const& l) { return l.at->order.back()->value == l.value; });
+}
+
 explorer::modelled* explorer::first_deadline() noexcept {
   modelled* first = nullptr;
   for (unsigned i = 0; i != count_; ++i) {
@@ -233,7 +290,18 @@ explorer::modelled* explorer::first_deadline() noexcept {
 bool explorer::fire_deadline() {
   modelled* const first = first_deadline();
   if (!first) return false;
-  time_ = std::max(time_, first->deadline);
+  if (related_) {
+    using enum dependence::shared;
+    related_->steps(dependence::clockwork);
+    related_->uses(sleepers, static_cast<std::uint32_t>(&bucket(first->sleeps_on) - buckets_.data()),
+                   dependence::use::changes);
+    related_->uses(deadlines, 0, dependence::use::changes);
+    related_->follows(first->view.id, dependence::clockwork);
+    auto& its = related_->time_of(first->view.id);
+    its = std::max(its, first->deadline);
+  } else {
+    time_ = std::max(time_, first->deadline);
+  }
   first->is = state::ready;
   if (tracing_) result_.steps.push_back("    the deadline of T" + std::to_string(first->view.id) + " comes");
   return true;
@@ -247,9 +315,11 @@ unsigned explorer::choose(question what, unsigned alternatives) {
     auto const chosen = by_->choose(what, alternatives);
     spurious_ += chosen;
     result_.answers.push_back({what, static_cast<std::uint16_t>(alternatives), static_cast<std::uint16_t>(chosen)});
+    if (related_) related_->takes(static_cast<unsigned>(what), chosen);
     return chosen;
   }
   auto const chosen = by_->choose(what, alternatives);
+  if (related_) related_->takes(static_cast<unsigned>(what), chosen);
   result_.answers.push_back({what, static_cast<std::uint16_t>(alternatives), static_cast<std::uint16_t>(chosen)});
   return chosen;
 }
@@ -292,7 +362,9 @@ std::uint64_t explorer::load(void const* at, std::size_t bytes, std::memory_orde
   order = order_table::the().pass(operation::load, order, w);
   auto const weakened = looked_at();
   step();
-  auto const value = memory_.load(view(), usable(at, bytes, weakened), order);
+  location& l = usable(at, bytes, weakened);
+  auto const value = memory_.load(view(), l, order);
+  if (related_) looks(l, value), related_order(order);
   if (tracing_) trace("load", at, value, weft_model::name_of(order), w);
   return value;
 }
@@ -309,7 +381,9 @@ void explorer::store(void const* at, std::size_t bytes, std::uint64_t value, std
   order = order_table::the().pass(operation::store, order, w);
   auto const weakened = looked_at();
   step();
-  memory_.store(view(), usable(at, bytes, weakened), value, order);
+  location& l = usable(at, bytes, weakened);
+  memory_.store(view(), l, value, order);
+  if (related_) changes(l, order);
   note_change();
   if (tracing_) trace("store", at, value, weft_model::name_of(order), w);
 }
@@ -319,8 +393,15 @@ std::uint64_t explorer::read_modify_write(void const* at, std::size_t bytes, cha
   order = order_table::the().pass(operation::update, order, w);
   auto const weakened = looked_at();
   step();
-  auto const before = memory_.read_modify_write(view(), usable(at, bytes, weakened), how, operand, bytes, order);
-  if (how != change::exchange ? operand != 0 : before != operand) note_change();
+  location& l = usable(at, bytes, weakened);
+  auto const before = memory_.read_modify_write(view(), l, how, operand, bytes, order);
+  bool const other = how != change::exchange ? operand != 0 : before != operand;
+  if (other) note_change();
+  if (related_) {
+    bool const did_more = now_running().did_more;
+    changes(l, order);
+    if (!other) now_running().looks.push_back({&l, before}), now_running().did_more = did_more;
+  }
   if (tracing_) {
     static constexpr std::array names{"exchange", "add", "subtract", "or", "and", "xor"};
     trace(names[static_cast<std::size_t>(how)], at, operand, weft_model::name_of(order), w);
@@ -338,8 +419,15 @@ bool explorer::compare_exchange(void const* at, std::size_t bytes, std::uint64_t
   failure = order_table::the().pass(operation::failed_exchange, failure, w);
   if (weakened == weakening::none) weakened = looked_at();
   step();
-  bool const done = memory_.compare_exchange(view(), usable(at, bytes, weakened), expected, value, s, success, failure);
+  location& l = usable(at, bytes, weakened);
+  auto const wanted = expected;
+  bool const done = memory_.compare_exchange(view(), l, expected, value, s, success, failure);
   if (done) note_change();
+  if (related_) {
+    if (done) changes(l, success);
+    else looks(l, expected), related_order(success), related_order(failure);
+    if (!done && expected == wanted) now_running().did_more = true;
+  }
   if (tracing_) trace(done ? "swapped" : "refused", at, done ? value : expected, weft_model::name_of(success), w);
   return done;
 }
@@ -351,6 +439,8 @@ void explorer::destroy(void const* at) { memory_.destroy(view(), at); }
 void explorer::fence(std::memory_order order, where const& w) {
   step();
   memory_.fence(view(), order);
+  if (related_ && order == std::memory_order_seq_cst)
+    related_->uses(dependence::shared::fences, 0, dependence::use::changes);
   if (tracing_) trace("fence", nullptr, 0, weft_model::name_of(order), w);
 }
 
@@ -359,27 +449,61 @@ void explorer::give_way() {
   self.gave_way = true;
   self.gave_way_at = changes_;
   self.newest_only = false;
+  if (related_) {
+    self.waits = !self.did_more && !self.looks.empty() && self.looks == self.looks_before;
+    self.did_more = false;
+    std::swap(self.looks, self.looks_before);
+    self.looks.clear();
+  }
   step();
 }
 
-std::int64_t explorer::now() { return time_ += time_of_a_look; }
+std::int64_t explorer::now() {
+  now_running().did_more = true;
+  return time() += time_of_a_look;
+}
+
+// ── which steps depend on each other ──
+
+void explorer::looks(location const& l, std::uint64_t value) {
+  related_->uses(dependence::shared::atomic, l.number, dependence::use::looks);
+  now_running().looks.push_back({&l, value});
+}
+
+void explorer::changes(location const& l, std::memory_order order) {
+  related_->uses(dependence::shared::atomic, l.number, dependence::use::changes);
+  related_order(order);
+  now_running().did_more = true;
+}
+
+void explorer::related_order(std::memory_order order) {
+  if (order == std::memory_order_seq_cst) related_->uses(dependence::shared::fences, 0, dependence::use::looks);
+}
 
 // The kernel looks at the word, and at the sleepers, under a lock of its own, with full barriers: who goes to sleep after a wake sees
 // what the waker had written. It orders no plain access.
-vector_clock& explorer::bucket(void const* word) {
+std::pair<void const*, vector_clock>& explorer::bucket(void const* word) {
   for (auto& b : buckets_)
-    if (b.first == word) return b.second;
-  return buckets_.emplace_back(word, vector_clock{}).second;
+    if (b.first == word) return b;
+  return buckets_.emplace_back(word, vector_clock{});
 }
 
 void explorer::futex_wait(void const* word, std::uint32_t expected, std::int64_t deadline, where const& w) {
   step();
   modelled& self = now_running();
-  self.view.now.seen.join(bucket(word));
-  auto const value = memory_.load(self.view, usable(word, sizeof(std::uint32_t)), std::memory_order_relaxed);
+  self.view.now.seen.join(bucket(word).second);
+  location& l = usable(word, sizeof(std::uint32_t));
+  auto const value = memory_.load(self.view, l, std::memory_order_relaxed);
+  if (related_) {
+    using enum dependence::shared;
+    looks(l, value);
+    related_->uses(sleepers, static_cast<std::uint32_t>(&bucket(word) - buckets_.data()), dependence::use::changes);
+    self.did_more = true;
+  }
   if (tracing_) trace("sleep", word, value, value == expected ? "" : "refused", w);
-  if (value != expected || deadline <= time_) return;
+  if (value != expected || deadline <= time()) return;
   if (choose(question::spurious, 2) == 1) return;
+  if (related_ && deadline != never) use_deadlines();
   self.is = state::asleep;
   self.sleeps_on = word;
   self.deadline = deadline;
@@ -390,8 +514,13 @@ void explorer::futex_wait(void const* word, std::uint32_t expected, std::int64_t
 
 void explorer::futex_wake(void const* word, int count, where const& w) {
   step();
-  bucket(word).join(view().now.seen);
+  bucket(word).second.join(view().now.seen);
   note_change();
+  if (related_) {
+    related_->uses(dependence::shared::sleepers, static_cast<std::uint32_t>(&bucket(word) - buckets_.data()),
+                   dependence::use::changes);
+    now_running().did_more = true;
+  }
   if (tracing_) trace("wake", word, static_cast<std::uint64_t>(count), "", w);
   for (; count > 0; --count) {
     unsigned sleepers = 0;
@@ -411,15 +540,30 @@ void explorer::futex_wake(void const* word, int count, where const& w) {
       woken = next;
     }
     modelled& t = *woken;
+    if (related_) {
+      if (t.deadline != never) use_deadlines();
+      related_->follows(t.view.id, current_);
+    }
     t.is = state::ready;
     t.view.now.seen.join(view().now.seen);
   }
 }
 
+// It is another that comes first from here on.
+void explorer::use_deadlines() {
+  related_->uses(dependence::shared::deadlines, 0, dependence::use::looks);
+  if (first_deadline()) related_->forestalls_deadline();
+}
+
 std::uintptr_t explorer::start_thread(void* (*entry)(void*), void* argument) {
+  if (related_) {
+    related_->uses(dependence::shared::numbers, 0, dependence::use::changes);
+    now_running().did_more = true;
+  }
   if (count_ == most_threads) return 0;
   modelled const& t = begin_thread(entry, argument);
   memory::advance(view());
+  if (related_) related_->follows(t.view.id, current_);
   if (tracing_) result_.steps.push_back("T" + std::to_string(current_) + "  starts T" + std::to_string(t.view.id));
   note_change();
   return t.view.id;
@@ -428,6 +572,10 @@ std::uintptr_t explorer::start_thread(void* (*entry)(void*), void* argument) {
 void explorer::join_thread(std::uintptr_t thread) {
   step();
   modelled& t = *threads_[thread];
+  if (related_) {
+    related_->uses(dependence::shared::end, static_cast<std::uint32_t>(thread), dependence::use::looks);
+    now_running().did_more = true;
+  }
   while (t.is != state::ended) {
     now_running().is = state::joining;
     now_running().joins = static_cast<unsigned>(thread);

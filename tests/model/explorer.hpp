@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <model/dependence.hpp>
 #include <model/fiber.hpp>
 #include <model/memory.hpp>
 #include <model/model.hpp>
@@ -22,6 +23,14 @@ struct answer {
   std::uint16_t chosen;
 };
 
+/// Who may take the next step.
+struct turn {
+  unsigned const* threads;  // the first has been running if a choice of another is a preemption
+  unsigned count;
+  bool preempts;
+  bool deadline;  // may come
+};
+
 /// Chooses; and says after each execution whether there is another.
 class strategy {
  public:
@@ -32,6 +41,14 @@ class strategy {
   virtual unsigned choose_thread(question what, unsigned const* threads, unsigned count) {
     static_cast<void>(threads);
     return choose(what, count);
+  }
+  /// Where steps that do not depend on each other are told from those that do: by this.
+  virtual dependence* relates() { return nullptr; }
+  /// There, in place of the others, who takes the next step, also where there is no choice: one of these, or the clockwork, which comes
+  /// behind them if there is a deadline to come.
+  virtual unsigned choose_step(turn const& t) {
+    static_cast<void>(t);
+    return 0;
   }
   /// Where one order is weakened: whether old values are to be read of the objects alone that it is about.
   virtual bool focused() { return false; }
@@ -115,6 +132,15 @@ class explorer final : private chooser {
     bool gave_way = false;
     std::uint64_t gave_way_at = 0;
     bool newest_only = false;
+    // Where steps are related: the values that it has looked at since it gave way, and between the two times before.
+    struct look {
+      location const* at;
+      std::uint64_t value;
+      friend bool operator==(look const&, look const&) = default;
+    };
+    std::vector<look> looks, looks_before;
+    bool did_more = false;                       // than look, since it gave way
+    bool waits = false;                          // until one of looks_before is another
     std::array<std::uintptr_t, 2> exceptions{};  // what the C++ runtime keeps for a thread
     std::vector<void*> apart;                    // its values of thread_local variables
   };
@@ -132,16 +158,24 @@ class explorer final : private chooser {
   void step();
   void reschedule();
   unsigned pick();
+  unsigned pick_related();
+  [[nodiscard]] static bool nothing_new(modelled const& t) noexcept;
+  void use_deadlines();
+  void nobody_able(bool ready, bool timed);
+  void looks(location const& l, std::uint64_t value);
+  void changes(location const& l, std::memory_order order);
+  void related_order(std::memory_order order);
   void change_to(unsigned next);
   [[noreturn]] void leave();
   bool fire_deadline();
   [[nodiscard]] modelled* first_deadline() noexcept;
+  [[nodiscard]] std::int64_t& time() noexcept { return related_ ? related_->time_of(current_) : time_; }
   void note_change() noexcept { ++changes_, idle_rounds_ = 0; }
   unsigned choose(question what, unsigned alternatives) override;
   bool only_newest() override;
   location& usable(void const* at, std::size_t bytes, weakening w = weakening::none);
   [[nodiscard]] static weakening looked_at() noexcept;
-  vector_clock& bucket(void const* word);
+  std::pair<void const*, vector_clock>& bucket(void const* word);
   std::string deadlock() const;
   void trace(char const* what, void const* at, std::uint64_t value, char const* order, where const& w);
   std::string name_of(void const* at);
@@ -151,6 +185,7 @@ class explorer final : private chooser {
 
   memory memory_{*this};
   strategy* by_ = nullptr;
+  dependence* related_ = nullptr;
   std::vector<std::unique_ptr<modelled>> threads_;  // kept for the next execution
   unsigned count_ = 0;                              // of threads in this execution
   unsigned current_ = 0;

@@ -52,6 +52,7 @@ struct settings {
   std::vector<std::string> names;
   std::string only;  // part, mutant or litmus
   bool orders = false;
+  bool compare = false;             // the reduced search with that of each schedule
   unsigned from = 0;                // of the weakened orders the first
   unsigned site = 0;                // of the weakened orders the one with this number; 0: all
   std::vector<std::string> places;  // of the weakened orders those at these places; none: all
@@ -325,6 +326,59 @@ bool check_litmus(entry const& e, settings const& s) {
   return right;
 }
 
+struct all_of_it {
+  std::uint64_t schedules = 0;
+  bool complete = false;
+  std::set<std::string> outcomes;
+  std::set<std::uint64_t> classes;
+  bool wrong = false;
+};
+
+all_of_it run_all(entry const& e, limits within, exhaustive::run how, std::uint64_t most) {
+  all_of_it seen;
+  exhaustive by(within, how);
+  by.name_classes();
+  while (!seen.complete && seen.schedules != most) {
+    auto const& r = the_explorer().run(e.run, by);
+    ++seen.schedules;
+    // Where one is wrong, it ends before all its steps have been seen, and others may not be looked for.
+    if (!r.right) {
+      seen.wrong = seen.complete = true;
+      break;
+    }
+    seen.outcomes.insert(r.outcome);
+    seen.classes.insert(by.class_name());
+    seen.complete = !by.next();
+  }
+  return seen;
+}
+
+/// Within each of the narrower limits: whether of equivalent schedules one is run at least, and nothing is that should not be.
+bool check_reduction(entry const& e, settings const& s) {
+  bool right = true;
+  auto const widest_preemptions = s.preemptions.value_or(3), widest_deviations = s.deviations.value_or(1);
+  for (unsigned deviations = 0; deviations <= widest_deviations; ++deviations)
+    for (unsigned preemptions = 0; preemptions <= widest_preemptions; ++preemptions) {
+      limits const within{preemptions, deviations};
+      auto const all = run_all(e, within, exhaustive::run::each, s.most_exhaustive);
+      if (!all.complete) break;
+      auto const one = run_all(e, within, exhaustive::run::one_of_equivalent, ~std::uint64_t{0});
+      bool const same =
+          one.wrong == all.wrong && (all.wrong || (one.outcomes == all.outcomes && one.classes == all.classes));
+      right = right && same;
+      if (s.quiet && same) continue;
+      std::printf("%-56s %u+%u  %9llu schedules, %7llu reduced, of %7zu classes %7zu, of %2zu outcomes %2zu  %s\n",
+                  e.name, preemptions, deviations, static_cast<unsigned long long>(all.schedules),
+                  static_cast<unsigned long long>(one.schedules), all.classes.size(), one.classes.size(),
+                  all.outcomes.size(), one.outcomes.size(),
+                  !same       ? "NOT THE SAME"
+                  : all.wrong ? "wrong"
+                              : "");
+      std::fflush(stdout);
+    }
+  return right;
+}
+
 int replay_one(entry const& e, settings const& s) {
   replay by(replay::parse(s.at));
   auto const& r = the_explorer().run(e.run, by, tracing::mode::on);
@@ -409,6 +463,7 @@ int mutate_orders(std::vector<entry const*> const& models, settings s) {
       "  --part-schedules N     random schedules of each part, shared by its models\n"
       "  --long N               all models in turns, in slices of time, until N schedules have been run\n"
       "  --preemptions N --deviations N   limits of the depth first search, in place of each model's own\n"
+      "  --compare              whether depth first is as complete as without leaving out equivalent schedules\n"
       "  --within N             at most so many schedules depth first\n"
       "  --wall S               ends after so many seconds of the clock on the wall; the others are of a processor\n"
       "  --seconds S            at most so long for each model\n"
@@ -445,6 +500,7 @@ settings parse(int argc, char** argv) {
     else if (a == "--seed") s.seed = std::strtoull(value(), nullptr, 10);
     else if (a == "--at") s.at = value();
     else if (a == "--only") s.only = value();
+    else if (a == "--compare") s.compare = true;
     else if (a == "--orders") s.orders = true;
     else if (a == "--wall")
       the_end = std::chrono::steady_clock::now() + std::chrono::milliseconds(std::atoi(value()) * 1000);
@@ -494,7 +550,8 @@ int run(settings s) {
     if (s.total > 0) s.seconds = std::max((s.total - since(start)) / static_cast<double>(left), 0.01);
     --left;
     if (s.part_schedules != 0) s.schedules = s.part_schedules / sizes[group_of(e)] + 1;
-    bool const right = e.is == kind::part     ? check_part(e, s, by_part)
+    bool const right = s.compare              ? check_reduction(e, s)
+                       : e.is == kind::part   ? check_part(e, s, by_part)
                        : e.is == kind::mutant ? check_mutant(e, s)
                                               : check_litmus(e, s);
     if (!right) ++wrong;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <model/strategies.hpp>
 
@@ -65,23 +66,100 @@ unsigned by_priority::choose_thread(question, unsigned const* threads, unsigned 
   return static_cast<unsigned>(first - threads);
 }
 
-unsigned exhaustive::choose(question what, unsigned alternatives) {
-  if (at_ == path_.size()) path_.push_back({what, alternatives, 0});
-  branch const& b = path_[at_++];
-  if (b.chosen != 0 && what != question::thread) ++counter(what);
+void exhaustive::begin() {
+  at_ = preemptions_ = deviations_ = 0;
+  chosen_at_.assign(2, {nowhere, nowhere});  // steps are counted from one, and the first is nobody's choice
+  running_ = 0;
+  since_ = nowhere;
+  related_.note_from(new_from_);
+}
+
+// What an alternative costs.
+unsigned* exhaustive::counter(branch const& b, unsigned chosen) noexcept {
+  if (b.what != question::thread) return chosen == 0 ? nullptr : &deviations_;
+  if (chosen == dependence::clockwork) return &deviations_;
+  return b.goes_on != nobody && chosen != b.goes_on ? &preemptions_ : nullptr;
+}
+
+bool exhaustive::affordable(branch const& b, unsigned chosen) noexcept {
+  auto const* const c = counter(b, chosen);
+  return !c || *c < (c == &preemptions_ ? within_.preemptions : within_.deviations);
+}
+
+unsigned exhaustive::answer_at(std::size_t place) noexcept {
+  branch const& b = path_[place];
+  if (auto* const c = counter(b, b.chosen)) ++*c;
   return b.chosen;
 }
 
-bool exhaustive::next() {
-  while (!path_.empty()) {
-    branch& b = path_.back();
-    if (b.chosen != 0 && b.what != question::thread) --counter(b.what);
-    bool const allowed = b.what == question::thread || counter(b.what) < limit(b.what);
-    if (b.chosen + 1 < b.alternatives && allowed) {
-      ++b.chosen;
-      return true;
+unsigned exhaustive::choose(question what, unsigned alternatives) {
+  if (at_ == path_.size()) {
+    branch b{what, related_.step()};
+    b.alternatives = alternatives;
+    path_.push_back(b);
+  }
+  return answer_at(at_++);
+}
+
+unsigned exhaustive::choose_step(turn const& t) {
+  chosen_at_.resize(related_.step() + 1, {nowhere, nowhere});  // there was no choice in what has not been asked for
+  unsigned chosen = t.threads[0];
+  auto place = nowhere;
+  if (t.count + t.deadline > 1) {
+    if (at_ == path_.size()) {
+      branch b{question::thread, related_.step()};
+      b.chosen = chosen;
+      if (t.preempts) b.goes_on = chosen;
+      for (unsigned i = 0; i != t.count; ++i) b.able |= 1u << t.threads[i];
+      if (t.deadline) b.able |= 1u << dependence::clockwork;
+      b.to_try = how_ == run::each ? b.able : 1u << chosen;
+      path_.push_back(b);
     }
-    path_.pop_back();
+    place = static_cast<std::uint32_t>(at_);
+    chosen = answer_at(at_++);
+  }
+  if (chosen == dependence::clockwork) {
+    chosen_at_.push_back({place, place});
+    return t.count;
+  }
+  if (chosen != running_ || !t.preempts) since_ = place;
+  running_ = chosen;
+  chosen_at_.push_back({place, since_});
+  return static_cast<unsigned>(std::find(t.threads, t.threads + t.count, chosen) - t.threads);
+}
+
+void exhaustive::try_at(std::uint32_t place, unsigned thread) noexcept {
+  if (place == nowhere) return;
+  branch& b = path_[place];
+  b.to_try |= (b.able >> thread & 1) != 0 ? 1u << thread : b.able;
+}
+
+bool exhaustive::another(branch& b) noexcept {
+  if (b.what != question::thread) {
+    if (b.chosen + 1 == b.alternatives || !affordable(b, 1)) return false;
+    ++b.chosen;
+    return true;
+  }
+  b.tried |= 1u << b.chosen;
+  for (auto left = b.to_try & ~b.tried; left != 0; left &= left - 1) {
+    auto const thread = static_cast<unsigned>(std::countr_zero(left));
+    if (!affordable(b, thread)) continue;
+    b.chosen = thread;
+    return true;
+  }
+  return false;
+}
+
+bool exhaustive::next() {
+  if (how_ == run::one_of_equivalent)
+    for (auto const& [earlier, later] : related_.found())
+      for (auto const place : chosen_at_[earlier]) try_at(place, later);
+  for (; !path_.empty(); path_.pop_back()) {
+    branch& b = path_.back();
+    if (auto* const c = counter(b, b.chosen)) --*c;
+    if (!another(b)) continue;
+    new_from_ = b.step;
+    return true;
   }
   return false;
 }

@@ -60,33 +60,71 @@ class by_priority final : public strategy {
   unsigned step_ = 0, longest_ = 16, lowest_ = 0, old_values_ = 0;
 };
 
-/// Depth first, all there is within the limits.
+/// Depth first, all there is within the limits; of executions that are equivalent (see dependence.hpp) not each.
+//
+// At first the thread that has been running goes on, or else the next that is able. Where an execution has two steps, j before i, that depend on
+// each other with nothing between that holds them in this order, the thread of i is tried in place of j: at that choice, where it costs a
+// preemption if j's thread was in the middle of something; and at the choice at which j's thread began to run without a break, where it may
+// cost none. If it is not able there, all that are able are tried. (Coons, Musuvathi, McKinley, "Bounded partial-order reduction", OOPSLA
+// 2013; Flanagan, Godefroid, "Dynamic partial-order reduction for model checking software", POPL 2005.)
+//
+// Each execution E from a state s within the limits is then equivalent to one that is run. Let T be the threads tried at s. If E begins with one of
+// T, this holds by induction. Else E = a t1..tm c: t the first of T to come in E; a without steps of T; t1..tm its steps until another takes over.
+// 1. If they depend on nothing in a, t1..tm a c is equivalent, begins with one of T, and needs no more preemptions. t is not in the middle of
+//    something at s: then to choose t costs what it costs to choose a's first, and a is left for c as it was for t1; where t was preempted after
+//    tm for c, it is so now for a. Or it is: then t1 alone goes before a, and the preemption that was before t1 comes behind it.
+// 2. Else let t run on from s without a break until it gives way, sleeps or ends (or for t1 alone, if it is in the middle of something), and then a.
+//    That is within the limits, so one equivalent to it is run: after t's steps, as these are tried first wherever they can go on. There
+//    the first in a that depends on one of them, of a thread p, makes p be tried at s, or all that are able; so p, or a's first, is in T, which a has no step of.
+// The limit of deviations is kept by every exchange of neighbours, as old values and places are counted by object.
 class exhaustive final : public strategy {
  public:
   static constexpr unsigned no_limit = ~0u;
-  explicit exhaustive(limits within) noexcept : within_(within) {}
-  void begin() override { at_ = preemptions_ = deviations_ = 0; }
+  enum class run { each, one_of_equivalent };
+
+  explicit exhaustive(limits within, run how = run::one_of_equivalent) noexcept : within_(within), how_(how) {}
+  void begin() override;
   bool focused() override { return focus_; }
   void focus() noexcept { focus_ = true; }
+  /// From here on class_name has one.
+  void name_classes() noexcept { related_.name_class(true); }
+  [[nodiscard]] std::uint64_t class_name() noexcept { return related_.class_name(); }
+
+  dependence* relates() override { return &related_; }
   unsigned choose(question what, unsigned alternatives) override;
+  unsigned choose_step(turn const& t) override;
   bool next() override;
 
  private:
+  static constexpr unsigned nobody = ~0u;
+  static constexpr std::uint32_t nowhere = ~0u;
+
   struct branch {
-    question what;
-    unsigned alternatives;
-    unsigned chosen;
+    question what;       // thread: who takes the next step, and chosen is a thread
+    std::uint32_t step;  // of the execution, by which all is as it was before
+    unsigned alternatives = 0, chosen = 0;
+    unsigned goes_on = nobody;                 // unless it is preempted
+    unsigned able = 0, to_try = 0, tried = 0;  // a bit for each thread
   };
-  unsigned& counter(question what) noexcept { return what == question::preemption ? preemptions_ : deviations_; }
-  [[nodiscard]] unsigned limit(question what) const noexcept {
-    return what == question::preemption ? within_.preemptions : within_.deviations;
-  }
+
+  unsigned* counter(branch const& b, unsigned chosen) noexcept;
+  [[nodiscard]] bool affordable(branch const& b, unsigned chosen) noexcept;
+  unsigned answer_at(std::size_t place) noexcept;
+  void try_at(std::uint32_t place, unsigned thread) noexcept;
+  bool another(branch& b) noexcept;
 
   limits within_;
+  run how_;
   bool focus_ = false;
+  dependence related_;
   std::vector<branch> path_;
   std::size_t at_ = 0;
   unsigned preemptions_ = 0, deviations_ = 0;
+  // Of each step of this execution the place in path_ where it was chosen, and where its thread began to run without a break.
+  std::vector<std::array<std::uint32_t, 2>> chosen_at_;
+  unsigned running_ = 0;
+  std::uint32_t since_ = nowhere;
+  std::uint32_t new_from_ = 0;  // the first step that is not as in the execution before
 };
 
 /// The plain alternative everywhere, but for some places.
