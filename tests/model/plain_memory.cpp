@@ -16,93 +16,92 @@ extern "C" char __executable_start;
 namespace weft_model {
 namespace {
 
-enum : std::uint8_t { is_read, is_write };
+enum kind : std::uint8_t { is_read, is_write };
 
 struct record {
-  std::uint32_t time;
-  std::uint32_t code;  // its offset in the program
-  std::uint8_t thread, bytes, kind;
+  std::uint64_t time : 20;
+  std::uint64_t code : 24;  // its offset in the program
+  std::uint64_t thread : 4, bytes : 8, how : 8;
 };
 
 /// Eight bytes of memory.
-struct granule {
-  std::array<record, 6> records;
+struct alignas(64) granule {
+  std::uint64_t key = 0;  // which eight bytes, in which execution
   std::uint8_t count = 0;
   bool is_freed = false, is_apart = false;
+  std::array<record, 6> records{};
 };
+static_assert(sizeof(granule) == 64);
 
-// Which eight bytes, in which execution: keys beside keys, and neighbours in memory are neighbours here.
+// Neighbours in memory are neighbours here.
 constexpr std::size_t table_size = std::size_t{1} << 16;
 constexpr unsigned address_bits = 45;  // of 48, eight bytes each
 constexpr std::uint64_t last_execution = (std::uint64_t{1} << (64 - address_bits)) - 1;
-std::vector<std::uint64_t> keys(table_size);
 std::vector<granule> granules(table_size);
 std::uint64_t the_execution = 0;
 std::size_t used = 0;
 
 std::uint64_t key_of(std::uintptr_t address) noexcept { return address >> 3 | the_execution << address_bits; }
 
-// Where it is, or a free place.
-std::size_t find(std::uintptr_t address) noexcept {
+// The one of these bytes, or a free one.
+granule& find(std::uintptr_t address) noexcept {
   auto const key = key_of(address);
   auto i = static_cast<std::size_t>((address >> 3) + (((address >> 12) * 0x9E3779B97F4A7C15u) >> 45 << 3)) % table_size;
-  while (keys[i] != key && keys[i] >> address_bits == the_execution) i = (i + 1) % table_size;
-  return i;
+  granule* const all = granules.data();
+  while (all[i].key != key && all[i].key >> address_bits == the_execution) i = (i + 1) % table_size;
+  return all[i];
 }
 
-granule& known(std::uintptr_t address) noexcept {
-  auto const i = find(address);
-  granule& g = granules[i];
-  if (auto const key = key_of(address); keys[i] != key) {
-    if (++used > table_size / 2)
-      explorer::the().wrong("a model touches more memory than the checker has room for", nullptr);
-    keys[i] = key;
-    g.count = 0;
-    g.is_freed = g.is_apart = false;
-  }
-  return g;
+/// False: it is made known by this.
+bool was_known(granule& g, std::uintptr_t address) noexcept {
+  auto const key = key_of(address);
+  if (g.key == key) return true;
+  if (++used > table_size / 2)
+    explorer::the().wrong("a model touches more memory than the checker has room for", nullptr);
+  g.key = key;
+  g.count = 0;
+  g.is_freed = g.is_apart = false;
+  return false;
 }
 
 std::uint32_t offset_of(void const* code) noexcept {
   return static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(code) -
                                     reinterpret_cast<std::uintptr_t>(&__executable_start));
 }
+record made(std::uint32_t time, void const* code, unsigned thread, std::uint8_t bytes, kind how) noexcept {
+  return {time & 0xFFFFF, offset_of(code) & 0xFFFFFF, thread & 15, bytes, how};
+}
 std::string place_of(std::uint32_t code) { return place_in_code(&__executable_start + code); }
 
-[[noreturn, gnu::noinline]] void race(record const& before, std::uint8_t kind, void const* code) {
+[[noreturn, gnu::noinline]] void race(record const& before, kind how, void const* code) {
   explorer::working const on_behalf;
-  auto const name = [](std::uint8_t k) { return k == is_write ? std::string("write") : std::string("read"); };
-  explorer::the().wrong("data race: " + name(kind) + " at " + place_in_code(code) + ", not ordered with the " +
-                        name(before.kind) + " by T" + std::to_string(before.thread) + " at " + place_of(before.code));
+  auto const name = [](unsigned k) { return k == is_write ? std::string("write") : std::string("read"); };
+  explorer::the().wrong("data race: " + name(how) + " at " + place_in_code(code) + ", not ordered with the " +
+                        name(before.how) + " by T" + std::to_string(before.thread) + " at " + place_of(before.code));
 }
 
-void touch(granule& g, std::uint8_t bytes, std::uint8_t kind, void const* code) {
-  if (g.is_freed) [[unlikely]] {
-    explorer::working const on_behalf;
-    explorer::the().wrong("memory is used after it has been freed, at " + place_in_code(code));
-  }
-  if (g.is_apart) return;
-  memory_view const& t = explorer::the().view();
-  auto const self = static_cast<std::uint8_t>(t.id);
-  auto const now = t.now.happened.of(t.id);
-  if (g.count != 0) {
-    record const& r = g.records[g.count - 1u];  // the same again
-    if (r.thread == self && r.time == now && r.bytes == bytes && r.kind >= kind) return;
-  }
+[[noreturn, gnu::noinline]] void used_after_free(void const* code) {
+  explorer::working const on_behalf;
+  explorer::the().wrong("memory is used after it has been freed, at " + place_in_code(code));
+}
+
+// What others have done must happen before. What this says as well is left out.
+void note(granule& g, memory_view const& t, std::uint32_t now, std::uint8_t bytes, kind how, void const* code) {
   std::uint8_t kept = 0;
   bool noted = false;
   for (std::uint8_t i = 0; i != g.count; ++i) {
-    record r = g.records[i];
+    record const r = g.records[i];
     if ((r.bytes & bytes) != 0) {
-      if (r.thread == self) {
+      bool const covered = (r.bytes & ~bytes) == 0;
+      if (r.thread == t.id) {
         // Of the same bytes: a write stands for reads before it, and each for itself.
-        if ((r.bytes & ~bytes) == 0 && (kind == is_write || r.kind == is_read)) continue;
-        if (r.kind == is_write && r.time == now && (bytes & ~r.bytes) == 0) noted = true;
+        if (covered && (how == is_write || r.how == is_read)) continue;
+        if (r.how == is_write && r.time == now && (bytes & ~r.bytes) == 0) noted = true;
       } else {
         bool const ordered = t.now.happened.covers(r.thread, r.time);
-        if (!ordered && (kind == is_write || r.kind == is_write)) [[unlikely]]
-          race(r, kind, code);
-        if (ordered && kind == is_write && (r.bytes & ~bytes) == 0) continue;
+        if (!ordered && (how == is_write || r.how == is_write)) [[unlikely]]
+          race(r, how, code);
+        if (ordered && covered && (how == is_write || r.how == is_read)) continue;
       }
     }
     g.records[kept++] = r;
@@ -114,15 +113,45 @@ void touch(granule& g, std::uint8_t bytes, std::uint8_t kind, void const* code) 
     std::memmove(&g.records[0], &g.records[1], sizeof(record) * (g.records.size() - 1));
     --g.count;
   }
-  g.records[g.count++] = {now, offset_of(code), self, bytes, kind};
+  g.records[g.count++] = made(now, code, t.id, bytes, how);
 }
 
-void touch_range(void const* at, std::size_t size, std::uint8_t kind, void const* code) {
+inline void touch(std::uintptr_t address, std::uint8_t bytes, kind how, void const* code) {
+  memory_view const& t = explorer::the().view();
+  auto const now = t.now.happened.of(t.id);
+  granule& g = find(address);
+  if (was_known(g, address)) {
+    if (g.is_freed) [[unlikely]]
+      used_after_free(code);
+    if (g.is_apart) return;
+    if (g.count != 0) {
+      record& r = g.records[g.count - 1u];
+      // Nobody has come between: what others did was looked at then, and is known of now as well.
+      if (r.thread == t.id && r.bytes == bytes && r.how >= how) {
+        if (r.time == now) return;
+        if (r.how == how) {
+          r = made(now, code, t.id, bytes, how);
+          return;
+        }
+        if (g.count != g.records.size()) {
+          g.records[g.count++] = made(now, code, t.id, bytes, how);
+          return;
+        }
+      }
+    }
+    note(g, t, now, bytes, how, code);
+    return;
+  }
+  g.records[0] = made(now, code, t.id, bytes, how);
+  g.count = 1;
+}
+
+void touch_range(void const* at, std::size_t size, kind how, void const* code) {
   auto address = reinterpret_cast<std::uintptr_t>(at);
   while (size != 0) {
     auto const in = address % 8;
     auto const here = std::min<std::size_t>(8 - in, size);
-    touch(known(address - in), static_cast<std::uint8_t>(((1u << here) - 1) << in), kind, code);
+    touch(address - in, static_cast<std::uint8_t>(((1u << here) - 1) << in), how, code);
     address += here;
     size -= here;
   }
@@ -170,9 +199,13 @@ void give_back(void* p) noexcept {
   auto const first = reinterpret_cast<std::uintptr_t>(p) / 8 * 8;
   auto const end = reinterpret_cast<std::uintptr_t>(p) + std::min<std::size_t>(b->size, 4096);
   b->mark = mark_of(b, freed_mark);
+  memory_view const& t = explorer::the().view();
   for (auto a = first; a < end; a += 8) {
-    granule& g = known(a);
-    touch(g, 0xFF, is_write, __builtin_return_address(0));
+    granule& g = find(a);
+    if (was_known(g, a)) {
+      if (g.is_freed) used_after_free(__builtin_return_address(0));
+      if (!g.is_apart) note(g, t, t.now.happened.of(t.id), 0xFF, is_write, __builtin_return_address(0));
+    }
     g.is_freed = true;
   }
 }
@@ -183,7 +216,7 @@ namespace plain_memory {
 
 void begin_execution() noexcept {
   if (the_execution == last_execution) {
-    std::fill(keys.begin(), keys.end(), 0);
+    for (granule& g : granules) g.key = 0;
     the_execution = 0;
   }
   ++the_execution;
@@ -191,7 +224,12 @@ void begin_execution() noexcept {
   no_memory_now = false;
 }
 
-void keep_apart(void const* variable) { known(reinterpret_cast<std::uintptr_t>(variable)).is_apart = true; }
+void keep_apart(void const* variable) {
+  auto const address = reinterpret_cast<std::uintptr_t>(variable);
+  granule& g = find(address);
+  was_known(g, address);
+  g.is_apart = true;
+}
 
 std::string end_execution() {
   std::string text;
@@ -207,8 +245,8 @@ std::string end_execution() {
 
 bool freed(void const* at) noexcept {
   auto const address = reinterpret_cast<std::uintptr_t>(at) / 8 * 8;
-  auto const i = find(address);
-  return keys[i] == key_of(address) && granules[i].is_freed;
+  granule const& g = find(address);
+  return g.key == key_of(address) && g.is_freed;
 }
 
 }  // namespace plain_memory
@@ -235,7 +273,12 @@ no_memory::no_memory() noexcept { no_memory_now = true; }
 no_memory::~no_memory() { no_memory_now = false; }
 
 void note_access(void const* at, std::size_t bytes, access how, void const* code) noexcept {
-  if (explorer::watching()) touch_range(at, bytes, how == access::write ? is_write : is_read, code);
+  if (!explorer::watching()) return;
+  auto const address = reinterpret_cast<std::uintptr_t>(at);
+  auto const k = how == access::write ? is_write : is_read;
+  if (address % 8 + bytes <= 8)
+    touch(address / 8 * 8, static_cast<std::uint8_t>(((1u << bytes) - 1) << address % 8), k, code);
+  else touch_range(at, bytes, k, code);
 }
 
 }  // namespace weft_model
