@@ -1,6 +1,7 @@
 // A root: a callable or an awaitable that runs on its own, with a stop state and a context of its own, and reports its end.
 #pragma once
 
+#include <weft/base/assert.hpp>
 #include <weft/base/result.hpp>
 #include <weft/coro/concepts.hpp>
 #include <weft/coro/task.hpp>
@@ -107,6 +108,7 @@ class root : public ready_job, public completion, public epilogue, pinned {
       }
       if (!task_) return finish(self);  // outside the catch block, which holds on to the exception
       auto const handle = task_access::handle(*task_);
+      WEFT_ASSERT(handle, "a task is awaited once: this one has been moved from or awaited already");
       handle.promise().complete_with(*this, context_);
       resume(self, handle);  // Past here *this may be gone.
     } else {
