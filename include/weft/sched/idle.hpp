@@ -203,8 +203,9 @@ class idle_set : pinned {
   static std::uint64_t bit(unsigned index) noexcept { return std::uint64_t{1} << (index % 64); }
 
   bool clear_bit(unsigned index) noexcept {
-    // acquire: what the sleeper did before it announced itself comes before what its claimer does to it.
-    return (claimable_[index / 64].fetch_and(~bit(index), memory_order_acquire) & bit(index)) != 0;
+    // acquire: what the sleeper did before it announced itself comes before what its claimer does to it. seq_cst: who has moved the clock
+    // and found this sleeper's bit (some_sleeper) comes before what the sleeper, claimed, sees of the clock.
+    return (claimable_[index / 64].fetch_and(~bit(index), memory_order_seq_cst) & bit(index)) != 0;
   }
 
   // The caller has lowered the count, so there is a bit for it, if not in this round then in the next.

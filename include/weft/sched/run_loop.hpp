@@ -560,10 +560,12 @@ inline clock::time_point scheduler::keep_time(worker& self, bool take_over) noex
 
 inline void scheduler::stop_keeping_time(worker& self) noexcept {
   auto own = static_cast<int>(self.index);
-  if (timekeeper_.load(memory_order_relaxed) != own) return;  // nobody but we put it there
+  // seq_cst: deadline_moved, which may have found nobody, and nudged this one, before it was claimed for something else (take_bit).
+  auto const keeper = timekeeper_.load(memory_order_seq_cst);
+  if (keeper != own && keeper != idle_set::nobody) return;
   // seq_cst: deadline_moved.
-  if (timekeeper_.compare_exchange_strong(own, idle_set::nobody, memory_order_seq_cst))
-    deadline_moved();  // somebody else watches now
+  if (keeper == own && !timekeeper_.compare_exchange_strong(own, idle_set::nobody, memory_order_seq_cst)) return;
+  deadline_moved();  // somebody else watches now
 }
 
 inline void scheduler::deadline_moved() noexcept {

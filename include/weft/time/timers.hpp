@@ -148,7 +148,8 @@ class timer_service final : public driver {
     if (keeper* const k = place.load(memory_order_acquire)) return *k;  // acquire: E3.
     auto* const k = new keeper;
     place.store(k, memory_order_seq_cst);  // E3.
-    auto end = keepers_end_.load(memory_order_relaxed);
+    // seq_cst, the look too: where a higher index has moved it, a poller that does not see that comes before this wheel's first deadline.
+    auto end = keepers_end_.load(memory_order_seq_cst);
     while (end <= self.index) keepers_end_.compare_exchange_weak(end, self.index + 1, memory_order_seq_cst);  // E3.
     return *k;
   }
