@@ -161,11 +161,10 @@ class channel : detail::pinned {
   }
   // The same, where nothing has changed but that somebody waits, or one of them no longer does.
   void note_waiting(std::uint32_t bit) noexcept {
-    state_.store(state_.load(detail::memory_order_relaxed) | bit, detail::memory_order_release);  // E1.
+    state_.store(state_.load(detail::memory_order_relaxed) | bit, detail::memory_order_relaxed);
   }
   void note_left(detail::waiter_queue& queue, std::uint32_t bit) noexcept {
-    if (queue.empty())
-      state_.store(state_.load(detail::memory_order_relaxed) & ~bit, detail::memory_order_release);  // E1.
+    if (queue.empty()) state_.store(state_.load(detail::memory_order_relaxed) & ~bit, detail::memory_order_relaxed);
   }
   static void give(detail::waiter& to, T& message) noexcept {
     static_cast<receiving&>(to).into->emplace(std::move(message));

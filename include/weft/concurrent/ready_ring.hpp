@@ -46,8 +46,8 @@ class ready_ring : pinned {
     auto const tail = tail_.load(memory_order_relaxed);
     while (head != tail) {
       T const item = slot(head).load(memory_order_relaxed);
-      // release: E2, that the head seen later carries what earlier thieves released.
-      if (head_.compare_exchange_weak(head, head + 1, memory_order_acq_rel, memory_order_relaxed)) return item;
+      // Relaxed: the head carries on what earlier thieves released (E2), as each exchange does, and the items are the owner's own.
+      if (head_.compare_exchange_weak(head, head + 1, memory_order_relaxed)) return item;
     }
     return nullptr;
   }

@@ -41,7 +41,7 @@ namespace weft::detail {
 //                                             pushed ── its pusher takes it back ──▶ free
 //   hired_     helpers that are not free, under lock_. The owner ends when it is 0; a helper's last touch is its unlock.
 //
-//   E1  called_'s release by a member → the owner's acquire   nothing but the call: the owner then takes lock_
+// called_ hands over nothing but the call: the owner then takes lock_, under which it was set.
 //
 // Items that take less than a microsecond travel several in a token, so that the price of a token is shared; where even a full token is not worth
 // it, helpers go home, and the owner goes on alone, without tokens.
@@ -201,7 +201,7 @@ class pipeline_team : pinned {
     look_.store(due, memory_order_relaxed);
     if (!owner_waits_ || !(over() ? hired_ == 0 || !waits_for_end_ : due)) return false;
     owner_waits_ = false;
-    called_.store(true, memory_order_release);  // release: E1.
+    called_.store(true, memory_order_relaxed);
     return true;
   }
 
@@ -386,10 +386,10 @@ class pipeline_team : pinned {
     waits_for_end_ = over();
     called_.store(false, memory_order_relaxed);
     lock_.unlock();
-    if (spin([this] { return called_.load(memory_order_acquire); })) return;  // acquire: E1.
+    if (spin([this] { return called_.load(memory_order_relaxed); })) return;
     block_worker(self, [this, &self](clock::time_point deadline) {
       self.sleep.park(deadline);
-      return called_.load(memory_order_acquire);  // acquire: E1.
+      return called_.load(memory_order_relaxed);
     });
   }
 

@@ -18,9 +18,12 @@ namespace weft::detail {
 //       then looks whether somebody sits. One of the two sees the other, and an idle worker sits down.
 //   E2  seq_cst, both: one is called, then interrupted; who is interrupted takes a call after that, and interrupts again if there
 //       are more. Who polls without a seat and finds an interrupt passes it on.
-//   E3  seq_cst, both: a deadline is published, then in_driver read; in_driver written, then the deadline read. One of the two sees the
-//       other. Who sees the keeper of the time in a seat writes time_moved_, then interrupts; who takes time_moved_ keeps the time from
-//       then on, or, if it leaves, says so again.
+//   E3  timekeeper_'s release → deadline_moved's acquire: where the keeper of the time sits, in_driver, which it has written before. Who reads
+//       an earlier keeping comes before the exchange that ends it, and after that the keeper looks at the deadline. Who finds the
+//       keeper in a seat writes time_moved_, then interrupts; who takes time_moved_ keeps the time from then on, or, if it leaves,
+//       says so again.
+//   E4  exiting_ is set, then those who sit are interrupted. Who gets that interrupt sees it set, and passes the interrupt on: it is kept
+//       until all have left.
 
 inline event_driver* scheduler::install_events(std::unique_ptr<event_driver> d) noexcept {
   event_driver* expected = nullptr;
@@ -80,19 +83,20 @@ inline void scheduler::poll_events(worker& self, std::uint64_t patience) noexcep
   bool const interrupted = events->poll(batch);
   polling_.store(false, memory_order_relaxed);
   // It was meant for somebody who sits, or who is on the way there.
-  if (interrupted && (idle.called() != 0 || idle.seated() != 0)) events->interrupt();  // E2.
+  if (interrupted && (idle.called() != 0 || idle.seated() != 0 || exiting_.load(memory_order_relaxed)))
+    events->interrupt();  // E2, E4.
   submit_batch(self, batch);
 }
 
 // Called by a searcher that has sat down. As sleep.
 inline scheduler::awake scheduler::sleep_in_driver(worker& self, event_driver& events) noexcept {
   look_before_sleep(self);
-  self.in_driver.store(true, memory_order_seq_cst);  // E3.
+  self.in_driver.store(true, memory_order_relaxed);  // published by keep_time: E3
   ready_batch batch;
   bool claimed = work_visible_to(self) && idle.get_up_to_search();
   bool time_moved = false;
   while (!claimed) {
-    if (exiting_.load(memory_order_seq_cst)) break;  // seq_cst: shut_down.
+    if (exiting_.load(memory_order_relaxed)) break;  // E4
     auto const deadline = keep_time(self, time_moved);
     time_moved = false;
     if (deadline != clock::time_point::max() && deadline <= clock::now()) break;
@@ -102,10 +106,10 @@ inline scheduler::awake scheduler::sleep_in_driver(worker& self, event_driver& e
     time_moved = time_moved_.load(memory_order_seq_cst) && time_moved_.exchange(false, memory_order_seq_cst);  // E3.
     if (!batch.empty()) break;
   }
-  self.in_driver.store(false, memory_order_seq_cst);  // E3.
+  self.in_driver.store(false, memory_order_relaxed);  // E3
   idle_set::left_behind left{};
   if (!claimed && !idle.get_up(left)) claimed = true;
-  if (exiting_.load(memory_order_acquire)) events.interrupt();  // acquire: shut_down. The next in a seat.
+  if (exiting_.load(memory_order_relaxed)) events.interrupt();  // E4: the next in a seat
   ready_job* const first = batch.pop();
   self.from_driver = first != nullptr;
   while (ready_job* const j = batch.pop())
@@ -115,13 +119,13 @@ inline scheduler::awake scheduler::sleep_in_driver(worker& self, event_driver& e
   stop_keeping_time(self);
   if (time_moved) deadline_moved();
   if (claimed) {
-    if (!first && !exiting_.load(memory_order_acquire)) return awake::searching;  // acquire: shut_down.
+    if (!first && !exiting_.load(memory_order_relaxed)) return awake::searching;
     leave_search();
   } else if (!left.searchers && !left.seated) {
     left.sleepers ? events_watched() : watch_left_alone();
   }
   if (first) run_job(self, first);
-  return first || !exiting_.load(memory_order_acquire) ? awake::idle : awake::ended;  // acquire: shut_down.
+  return first || !exiting_.load(memory_order_relaxed) ? awake::idle : awake::ended;
 }
 
 }  // namespace weft::detail

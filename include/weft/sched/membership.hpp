@@ -49,10 +49,11 @@ inline scheduler::~scheduler() {
     static_cast<void>(monitor_thread_.release());
     return;
   }
-  delete driver_.load(memory_order_acquire);                     // acquire: install_driver.
-  delete events_.load(memory_order_acquire);                     // acquire: install_events.
-  delete blocking_.load(memory_order_acquire);                   // acquire: blocking().
-  for (auto& w : workers_) delete w.load(memory_order_acquire);  // acquire: add_worker.
+  // Relaxed: who made them has been joined, or was inside a call on the pool, which has ended.
+  delete driver_.load(memory_order_relaxed);
+  delete events_.load(memory_order_relaxed);
+  delete blocking_.load(memory_order_relaxed);
+  for (auto& w : workers_) delete w.load(memory_order_relaxed);
 }
 
 inline worker* scheduler::add_worker(worker_kind kind) noexcept {
@@ -106,7 +107,7 @@ inline worker* scheduler::enter_external() {
     bool free = true;
     // acquire: leave_external's release, the slot as its last user left it.
     if (external_free_[i].load(memory_order_relaxed) &&
-        external_free_[i].compare_exchange_strong(free, false, memory_order_acquire))
+        external_free_[i].compare_exchange_strong(free, false, memory_order_acquire, memory_order_relaxed))
       mine = &worker_at(i);
   }
   if (!mine) {
@@ -178,8 +179,8 @@ inline void scheduler::count_threads() noexcept {
 inline void scheduler::give_place(worker& self) noexcept {
   bool was_last = false;
   // The one just woken is not left to those who find nothing else.
-  if (ready_job* const next = self.lifo.exchange(nullptr, memory_order_acquire))
-    inject(next);  // acquire: from its waker.
+  if (ready_job* const next = self.lifo.exchange(nullptr, memory_order_relaxed))
+    inject(next);  // relaxed: put there by this thread
   self.deque.publish();
   if (self.kind == worker_kind::external) {
     release_held(self);
@@ -328,7 +329,7 @@ inline void scheduler::start_spare_if_short() noexcept {
     }
   }
   if (has_thread) {
-    spare->in_reserve.store(false, memory_order_release);  // release → retire's acquire
+    spare->in_reserve.store(false, memory_order_relaxed);  // see retire
     spare->sleep.unpark();
     return;
   }
@@ -358,13 +359,13 @@ inline void scheduler::start_spare_if_short() noexcept {
   }
   // What is left here is for those who stay.
   while (ready_job* const j = self.ring.pop()) inject(j);
-  if (ready_job* const j = self.lifo.exchange(nullptr, memory_order_acquire)) inject(j);  // acquire: from its waker.
+  if (ready_job* const j = self.lifo.exchange(nullptr, memory_order_relaxed)) inject(j);  // relaxed: as in give_place
   // Others may have counted on us: a producer, a closer.
   idle.synchronise();
   if (work_visible()) notify_work();
   if (closing_.load(memory_order_seq_cst)) closed_.notify_all();
-  // acquire: start_spare_if_short, shut_down.
-  while (self.in_reserve.load(memory_order_acquire) && !exiting_.load(memory_order_acquire)) self.sleep.park();
+  // Relaxed: who writes one of them unparks this thread after that, and hands over nothing else.
+  while (self.in_reserve.load(memory_order_relaxed) && !exiting_.load(memory_order_relaxed)) self.sleep.park();
   return true;
 }
 
@@ -373,7 +374,7 @@ inline void scheduler::start_spare_if_short() noexcept {
 inline void scheduler::root_started(worker* self) {
   if (self && &self->home == this && self->kind != worker_kind::external) {
     // Part of a root that has not ended: the pool is open, or waits for that one.
-    self->roots_started.store(self->roots_started.load(memory_order_relaxed) + 1, memory_order_release);
+    self->roots_started.store(self->roots_started.load(memory_order_relaxed) + 1, memory_order_relaxed);
     return;
   }
   require_this_process();
@@ -413,8 +414,9 @@ inline bool scheduler::all_roots_ended() const noexcept {
     ended += worker_at(i).roots_ended.load(memory_order_acquire);  // acquire: root_ended.
   started = plain_roots_started_.load(memory_order_seq_cst);
   auto const later_count = worker_count();
-  // acquire: root_started.
-  for (unsigned i = 0; i < later_count; ++i) started += worker_at(i).roots_started.load(memory_order_acquire);
+  // Relaxed: whoever ends a root has counted before what that root has started, so each end that has been read brings those starts. Other
+  // starts may be missed only with their ends.
+  for (unsigned i = 0; i < later_count; ++i) started += worker_at(i).roots_started.load(memory_order_relaxed);
   return started == ended;
 }
 
@@ -434,8 +436,8 @@ inline void scheduler::shut_down(bool ask_to_stop) noexcept {
     }
     closed_.wait(key);
   }
-  // seq_cst: sleep and the monitor look at it before each park.
-  exiting_.store(true, memory_order_seq_cst);
+  // Relaxed: everybody is joined, unparked or interrupted after it, and the token, or the interrupt, carries it.
+  exiting_.store(true, memory_order_relaxed);
   {
     small_lock const started(threads_lock_);  // from here on no thread is started
   }
@@ -449,7 +451,7 @@ inline void scheduler::shut_down(bool ask_to_stop) noexcept {
   // A thread of somebody else's may have brought the last job, and be on its way out of submit.
   for (brief_wait others; entering_.load(memory_order_acquire) != 0;) others.pause();  // acquire: submit.
   // What other pools wait for through this one goes back to them.
-  delete events_.exchange(nullptr, memory_order_acq_rel);  // acquire: install_events.
+  delete events_.exchange(nullptr, memory_order_acquire);  // acquire: install_events by a plain thread
 }
 
 inline void scheduler::stay_for_good() noexcept { lifetime_ = lifetime::process; }
@@ -458,8 +460,9 @@ inline blocking_threads& scheduler::blocking() {
   auto* b = blocking_.load(memory_order_acquire);  // acquire: the exchange below.
   if (!b) {
     auto fresh = std::make_unique<blocking_threads>(options_.max_blocking, name_.c_str(), lifetime_);
-    // release: publishes *fresh.
-    if (blocking_.compare_exchange_strong(b, fresh.get(), memory_order_acq_rel)) b = fresh.release();
+    // release: publishes *fresh. acquire: the other's.
+    if (blocking_.compare_exchange_strong(b, fresh.get(), memory_order_release, memory_order_acquire))
+      b = fresh.release();
   }
   return *b;
 }

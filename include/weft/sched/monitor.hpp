@@ -61,12 +61,12 @@ inline void scheduler::monitor() noexcept {
   using std::chrono::milliseconds;
   constexpr auto shortest = milliseconds(1), longest = milliseconds(4);
   constexpr int most_calm = 12;
-  // seq_cst, here and below: shut_down sets it, then unparks.
-  while (!exiting_.load(memory_order_seq_cst)) {
+  // Relaxed, here and below: shut_down sets it, then unparks.
+  while (!exiting_.load(memory_order_relaxed)) {
     auto tick = shortest;
     for (int calm = 0; calm != most_calm;) {
       monitor_sleep_.park(clock::now() + tick);
-      if (exiting_.load(memory_order_seq_cst)) return;  // seq_cst: shut_down.
+      if (exiting_.load(memory_order_relaxed)) return;
       auto const again = monitor_look();
       calm = again == need::none ? calm + 1 : 0;
       tick = again == need::urgent ? shortest : std::min(2 * tick, longest);
@@ -77,8 +77,7 @@ inline void scheduler::monitor() noexcept {
       monitor_state_.compare_exchange_strong(asleep, monitor_state::awake, memory_order_relaxed);
       continue;
     }
-    // seq_cst: shut_down.
-    while (monitor_state_.load(memory_order_relaxed) == monitor_state::asleep && !exiting_.load(memory_order_seq_cst))
+    while (monitor_state_.load(memory_order_relaxed) == monitor_state::asleep && !exiting_.load(memory_order_relaxed))
       monitor_sleep_.park();
   }
 }

@@ -17,10 +17,15 @@ namespace weft::detail {
 
 // ── ways in ──
 
+// With injection_lock_ held, after the jobs were put there.
+inline void scheduler::count_injected(std::size_t more) noexcept {
+  injected_.store(injected_.load(memory_order_relaxed) + more, memory_order_seq_cst);  // sleep E1: a producer's step.
+}
+
 inline void scheduler::inject(ready_job* j) noexcept {
   small_lock const guard(injection_lock_);
   injection_.push(j);
-  injected_.store(injected_.load(memory_order_relaxed) + 1, memory_order_seq_cst);  // sleep E1: a producer's step.
+  count_injected(1);
 }
 
 inline void scheduler::submit(ready_job* j) noexcept {
@@ -33,7 +38,7 @@ inline void scheduler::submit(ready_job* j) noexcept {
       small_lock const guard(injection_lock_);
       for (std::size_t i = 0; i < count; ++i) injection_.push(half[i]);
       injection_.push(j);
-      injected_.store(injected_.load(memory_order_relaxed) + count + 1, memory_order_seq_cst);  // sleep E1.
+      count_injected(count + 1);
     }
     notify_work();
   } else {
@@ -110,8 +115,8 @@ inline void scheduler::notify_work() noexcept {
 // Work that its worker will mostly run at once.
 inline void scheduler::notify_of_woken() noexcept {
   if (nobody_to_call()) return arm_monitor();
-  // One who dozes may be held; if so, and nobody else is idle, it is to be called. seq_cst: doze E1.
-  if (dozing_.load(memory_order_seq_cst) && idle.idle() != 0) return;
+  // One who dozes may be held; if so, and nobody else is idle, it is to be called. Relaxed: doze E1.
+  if (dozing_.load(memory_order_relaxed) && idle.idle() != 0) return;
   call_somebody();
 }
 
@@ -157,8 +162,8 @@ inline job* scheduler::take_injected(worker& self) noexcept {
     if (count == 0) return nullptr;
     auto const room = worker::ring_capacity / 2 - std::min(worker::ring_capacity / 2, self.ring.size());
     got = injection_.pop(taken.data(), 1 + std::min((count - 1) / size_, room));
-    // sleep E1: work_visible reads it.
-    injected_.store(count - got, memory_order_seq_cst);
+    // Relaxed: it goes down. Who reads an older count looks for more than there is, and finds out with the lock.
+    injected_.store(count - got, memory_order_relaxed);
   }
   if (got == 1) return taken[0];
   // The room was counted, and only we fill it.
@@ -180,7 +185,7 @@ inline job* scheduler::find_local(worker& self) noexcept {
   // What was just woken, where nothing comes before it: the same as below, in few instructions.
   if (self.lifo_streak < worker::lifo_budget && self.tick % 8 != 0 && self.tick % 61 != 0 &&
       self.deque.mark() == self.deque.bottom() && self.lifo.load(memory_order_relaxed)) {
-    if (job* const j = self.lifo.exchange(nullptr, memory_order_acquire)) {  // acquire: from whoever put it there.
+    if (job* const j = self.lifo.exchange(nullptr, memory_order_relaxed)) {  // relaxed: put there by this thread
       ++self.lifo_streak;
       return j;
     }
@@ -208,7 +213,7 @@ inline job* scheduler::find_local(worker& self) noexcept {
     self.deque.settle(self.deque.bottom());
   }
   if (self.lifo_streak < worker::lifo_budget && self.lifo.load(memory_order_relaxed)) {
-    if (job* const j = self.lifo.exchange(nullptr, memory_order_acquire)) {  // acquire: from whoever put it there.
+    if (job* const j = self.lifo.exchange(nullptr, memory_order_relaxed)) {  // as above
       ++self.lifo_streak;
       return j;
     }
@@ -218,8 +223,7 @@ inline job* scheduler::find_local(worker& self) noexcept {
     prefetch(self.ring.ahead(2));
     return j;
   }
-  // acquire: from its waker.
-  if (job* const j = self.lifo.exchange(nullptr, memory_order_acquire)) return j;
+  if (job* const j = self.lifo.exchange(nullptr, memory_order_relaxed)) return j;  // as above
   return take_injected(self);
 }
 
@@ -318,37 +322,23 @@ inline job* scheduler::find_anywhere(worker& self) noexcept {
 }
 
 // Every look is seq_cst: the sleeper's second look of E1.
-inline bool scheduler::work_visible() const noexcept {
+inline bool scheduler::work_visible(look_at what) const noexcept {
   // sleep E1: inject.
   if (injected_.load(memory_order_seq_cst) != 0) return true;
   auto const count = worker_count();
   for (unsigned i = 0; i < count; ++i) {
     worker const& w = worker_at(i);
-    // sleep E1.
-    if (!w.ring.empty() || w.deque.looks_stealable() || w.lifo.load(memory_order_seq_cst)) return true;
+    if (!w.ring.empty()) return true;
+    if (what != look_at::all_but_deques && w.deque.looks_stealable()) return true;
+    // sleep E1: submit_woken.
+    if (what != look_at::all_but_woken && w.lifo.load(memory_order_seq_cst)) return true;
   }
-  return false;
-}
-
-// As work_visible, but for what was just woken.
-inline bool scheduler::work_visible_but_woken() const noexcept {
-  if (injected_.load(memory_order_seq_cst) != 0) return true;  // sleep E1: inject.
-  auto const count = worker_count();
-  for (unsigned i = 0; i < count; ++i)
-    // sleep E1.
-    if (worker const& w = worker_at(i); !w.ring.empty() || w.deque.looks_stealable()) return true;
   return false;
 }
 
 // Is there anything that `self`, which is idle, would take?
 inline bool scheduler::work_visible_to(worker const& self) const noexcept {
-  if (!stands_by(self)) return work_visible();
-  if (injected_.load(memory_order_seq_cst) != 0) return true;  // sleep E1: inject.
-  auto const count = worker_count();
-  for (unsigned i = 0; i < count; ++i)
-    // sleep E1.
-    if (worker const& w = worker_at(i); !w.ring.empty() || w.lifo.load(memory_order_seq_cst)) return true;
-  return false;
+  return work_visible(stands_by(self) ? look_at::all_but_deques : look_at::all);
 }
 
 // Those who wait in joins do not count as free: they take no ready jobs.
@@ -403,7 +393,7 @@ inline void scheduler::run(worker& self) noexcept {
       run_job(self, next);
       continue;
     }
-    if (exiting_.load(memory_order_acquire)) break;  // acquire: shut_down.
+    if (exiting_.load(memory_order_relaxed)) break;
 
     idle.begin_search();
     if (search_and_sleep(self) == awake::ended) break;
@@ -456,9 +446,9 @@ inline job* scheduler::search(worker& self) noexcept {
 inline void scheduler::leave_search() noexcept {
   auto const left = idle.end_search();
   if (left.searchers) return;
-  // seq_cst: begin_blocking, enter_external.
+  // seq_cst: begin_blocking. Relaxed: who is held has been taken out of the same word, and was counted as held before that.
   if (left.sleepers || left.seated || surplus_.load(memory_order_seq_cst) < 0 ||
-      held_.load(memory_order_seq_cst) != 0) {
+      held_.load(memory_order_relaxed) != 0) {
     if (work_visible()) notify_work();
     else if (left.sleepers && !left.seated) events_watched();
   }
@@ -483,15 +473,15 @@ inline scheduler::awake scheduler::sleep(worker& self) noexcept {
   idle.announce_sleep(self.index);
   look_before_sleep(self);
   bool const watched = leaves_woken_alone(self);
-  bool dozes = watched && !dozing_.exchange(true, memory_order_seq_cst);  // doze E1
+  bool dozes = watched && !dozing_.exchange(true, memory_order_relaxed);  // doze E1
   auto doze_ends = dozes ? clock::now() + longest_doze : clock::time_point::max();
-  if (watched ? work_visible_but_woken() : work_visible_to(self)) {
+  if (watched ? work_visible(look_at::all_but_woken) : work_visible_to(self)) {
     auto const index =
         idle.claim_sleeper(idle_set::claim::unless_searching, own, timekeeper_.load(memory_order_relaxed));
     if (index != idle_set::nobody && index != own) wake(index);
   }
-  // seq_cst: shut_down.
-  while (idle.asleep(self.index) && !exiting_.load(memory_order_seq_cst)) {
+  // Relaxed: shut_down unparks everybody after it has said so.
+  while (idle.asleep(self.index) && !exiting_.load(memory_order_relaxed)) {
     auto const deadline = keep_time(self, false);
     bool const due = deadline != clock::time_point::max() && deadline <= clock::now();
     if (due || events_unwatched()) {
@@ -506,7 +496,8 @@ inline scheduler::awake scheduler::sleep(worker& self) noexcept {
     }
     if (dozes && clock::now() >= doze_ends) {
       dozes = false, doze_ends = clock::time_point::max();
-      dozing_.store(false, memory_order_seq_cst);  // doze E1
+      dozing_.store(false, memory_order_relaxed);  // doze E1
+      idle.synchronise();
       auto const index = idle.claim_sleeper(idle_set::claim::always, own);
       if (index == own) break;
       // Held: who is woken looks in its place, and dozes in its place if there is something to watch. If nobody sleeps, who searches
@@ -515,8 +506,8 @@ inline scheduler::awake scheduler::sleep(worker& self) noexcept {
     }
     self.sleep.park(std::min(deadline, doze_ends));
   }
-  if (dozes) dozing_.store(false, memory_order_seq_cst);         // doze E1
-  if (exiting_.load(memory_order_acquire)) return awake::ended;  // acquire: shut_down.
+  if (dozes) dozing_.store(false, memory_order_relaxed);  // doze E1
+  if (exiting_.load(memory_order_relaxed)) return awake::ended;
   poll_timers(self);
   stop_keeping_time(self);
   return awake::searching;
@@ -526,8 +517,11 @@ inline scheduler::awake scheduler::sleep(worker& self) noexcept {
 // itself a moment later; a task that gives way is often the next in its worker's ring. Who has looked on for two whole searches, and had
 // nothing to take, dozes: a sleep that ends after a millisecond at the latest, in a search. As long as somebody does, nobody else is woken
 // for such a job, nor stays awake for one in a slot.
-//   E1  seq_cst, both sides: who leaves a job to the one who dozes has made it visible, then looks at dozing_; who dozes no longer
-//       says so, then looks at all work, as a searcher that sleeps or leaves the count. So it sees that job, or the other calls a sleeper.
+//   E1  Who leaves a job to the one who dozes has made it visible, then reads idle's word, then dozing_. Who dozes no longer says so, then
+//       steps on that word, then looks at all work, as a searcher that sleeps or leaves the count, or at who sleeps. Where the step comes
+//       first, the reading acquires it, and dozing_ is seen cleared; where the reading comes first, the look after the step sees the job,
+//       since these are seq_cst. In the same way who falls asleep steps on the word, then looks at dozing_: it finds it cleared, or is found.
+//       So dozing_ itself is relaxed.
 inline bool scheduler::leaves_woken_alone(worker const& self) const noexcept {
   return self.vain_searches >= dozes_after_.load(memory_order_relaxed) && self.kind == worker_kind::regular &&
          !current_simulation();
@@ -579,7 +573,7 @@ inline void scheduler::deadline_moved() noexcept {
   }
   // Still asleep by the set: it looks at the deadline and sleeps on.
   worker& sleeper = worker_at(static_cast<unsigned>(watcher));
-  if (sleeper.in_driver.load(memory_order_seq_cst)) nudge_seat();  // seats E3.
+  if (sleeper.in_driver.load(memory_order_relaxed)) nudge_seat();  // as it was when it began to keep the time: seats E3
   else sleeper.sleep.unpark();
 }
 

@@ -249,14 +249,15 @@ class scheduler : pinned {
   awake search_and_sleep(worker& self) noexcept;
   awake sleep(worker& self) noexcept;
   void leave_search() noexcept;
-  [[nodiscard]] bool work_visible() const noexcept;
-  [[nodiscard]] bool work_visible_but_woken() const noexcept;
+  enum class look_at { all, all_but_woken, all_but_deques };
+  [[nodiscard]] bool work_visible(look_at what = look_at::all) const noexcept;
   [[nodiscard]] bool leaves_woken_alone(worker const& self) const noexcept;
   static constexpr auto longest_doze = std::chrono::milliseconds(1);
   [[nodiscard]] bool work_visible_to(worker const& self) const noexcept;
   [[nodiscard]] bool stands_by(worker const& self) const noexcept;
   [[nodiscard]] bool spares_stand_by() const noexcept;
   [[nodiscard]] bool work_is_missed() const noexcept;
+  void count_injected(std::size_t more) noexcept;
   void inject(ready_job* j) noexcept;
   void wake(int index) noexcept;
   bool retire_if_surplus(worker& self) noexcept;

@@ -48,9 +48,12 @@ class waiter;
 //   claimed                                also the winner, until it has fired
 //   fired                                  the awaiting task alone
 //
-//   E1  arm's release → claim's and fire's acquire    the task is suspended, and all that it wrote before
+//   E1  arm's release → fire's acquire                the task is suspended, and all that it wrote before
 //   E2  fire's release → arm's acquire                what the winner wrote
 //   E3  came_too_late's release → expect_late's acquire, and back    the waiters that late parties touched
+//
+// A claim hands over nothing: what the winner touches before it fires it has by the lock of the queue that the waiter stands in, of the wheel,
+// or of the stop state.
 //
 // A task that waits for one thing does with less: its word never changes. It registers with the stop state under the lock of the queue, as
 // the last step before it stands there (stand); so whoever would have it go on finds it suspended, through that lock (in place of E1).
@@ -159,8 +162,7 @@ class selection : public resumption, protected stop_registration {
       if (seen & reserved_bit) {
         other.pause();
         seen = word_.load(memory_order_relaxed);
-      } else if (word_.compare_exchange_weak(seen, static_cast<std::uint8_t>(seen | bit), memory_order_acquire,  // E1.
-                                             memory_order_relaxed)) {
+      } else if (word_.compare_exchange_weak(seen, static_cast<std::uint8_t>(seen | bit), memory_order_relaxed)) {
         return true;
       }
     }

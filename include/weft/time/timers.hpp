@@ -43,19 +43,21 @@ namespace weft::detail {
 //   add     a1  published = d, if that is earlier
 //           a2  earliest_ = d, if that is earlier; then the caller's deadline_moved
 //           a3     looks for a sleeper
-//   poll    p1  each wheel that is due: expires, published = its next deadline
+//   poll    p1  each wheel that is due: expires, published = its next deadline, which is no earlier
 //           p2  m = the earliest published
 //           p3  earliest_ = m, if that is later
 //           p4     and looks again: an earlier one published meanwhile goes the way of a2 and a3
 //   sleeper s1  announces itself (scheduler::sleep)
 //           s2  reads earliest_
 //
-// These are seq_cst, so they happen in one order. No deadline is lost:
+// These are seq_cst, so they happen in one order, but for p1: who reads an older value than that one's reads an earlier time. No deadline
+// is lost:
 //   E1  a2 before s2: the sleeper sees d.  s2 before a2: s1 is before a3, which finds the sleeper and wakes it.
 //   E2  a2 leaves earliest_ at d or less, and a p3 after it makes that too late: a1 is before that p3, so its p4 sees d, lowers
 //       earliest_ again, and wakes who slept by the value between (E1, with p4 for a2).
 //       An add that finds an earlier deadline published by its own wheel leaves a2 to the add of that one.
-//   E3  keeper_of's store → every scan's load: who sees the deadline that an add published sees the wheel it is in.
+//   E3  keeper_of's store → a scan's load of p2 and p4: who sees the deadline that an add published sees the wheel it is in. poll needs no
+//       more than the wheel itself, by an acquire: one that it has not seen yet is still due by p2, and has its turn at the next poll.
 /// The driver of a pool that has timers. Any thread, unless a member says otherwise.
 class timer_service final : public driver {
  public:
@@ -68,7 +70,7 @@ class timer_service final : public driver {
   /// Every timer has fired or was removed.
   ~timer_service() override {
     for (auto& k : keepers_) {
-      keeper* const old = k.load(memory_order_acquire);  // acquire: E3.
+      keeper* const old = k.load(memory_order_relaxed);  // its maker has been joined, or was inside a call on the pool
       WEFT_ASSERT(!old || old->wheel.empty(), "a pool's timers outlive it");
       delete old;
     }
@@ -97,7 +99,8 @@ class timer_service final : public driver {
   /// while another adds the same timer; the caller keeps it alive meanwhile, also where it fires. Constant time.
   [[nodiscard]] bool remove(timer_node& t) noexcept {
     if (t.keeper == timer_node::nowhere) return false;
-    keeper& k = *keepers_[t.keeper].load(memory_order_acquire);  // acquire: E3.
+    // Relaxed: who knows the timer's keeper has that from its add, which came after the keeper was made.
+    keeper& k = *keepers_[t.keeper].load(memory_order_relaxed);
     small_lock const guard(k.lock);
     return k.wheel.remove(t);
   }
@@ -106,12 +109,13 @@ class timer_service final : public driver {
   /// next poll: what it published stays due.
   void poll(worker& self, clock::time_point now) noexcept override {
     timer_list due;
-    auto const end = keepers_end_.load(memory_order_seq_cst);  // E3.
+    auto const end = keepers_end_.load(memory_order_relaxed);
     for (unsigned i = 0; i < end; ++i) {
-      keeper* const k = keepers_[i].load(memory_order_seq_cst);  // E3.
+      keeper* const k = keepers_[i].load(memory_order_acquire);  // acquire: E3.
       if (!k || k->published.load(memory_order_relaxed) > count(now) || !k->lock.try_lock()) continue;
       k->wheel.expire(now, due, batch);
-      k->published.store(count(k->wheel.next_deadline()), memory_order_seq_cst);  // E2: p1.
+      // p1. Relaxed: the lock orders it with those of the same wheel, and an older value is an earlier time.
+      k->published.store(count(k->wheel.next_deadline()), memory_order_relaxed);
       k->lock.unlock();
     }
     raise(self);
@@ -145,7 +149,7 @@ class timer_service final : public driver {
   // Threads that are the worker of this index one after the other hand it over through the scheduler.
   keeper& keeper_of(worker& self) {
     auto& place = keepers_[self.index];
-    if (keeper* const k = place.load(memory_order_acquire)) return *k;  // acquire: E3.
+    if (keeper* const k = place.load(memory_order_relaxed)) return *k;
     auto* const k = new keeper;
     place.store(k, memory_order_seq_cst);  // E3.
     // seq_cst, the look too: where a higher index has moved it, a poller that does not see that comes before this wheel's first deadline.
@@ -168,7 +172,8 @@ class timer_service final : public driver {
     for (;;) {
       auto const next = earliest_published();  // p2
       if (next <= seen) return;
-      if (earliest_.compare_exchange_weak(seen, next, memory_order_seq_cst)) {  // E2: p3.
+      // seq_cst: E2, p3. Failed: as the first look, which decides nothing that the exchange does not.
+      if (earliest_.compare_exchange_weak(seen, next, memory_order_seq_cst, memory_order_relaxed)) {
         // E2: p4.
         auto const again = earliest_published();
         if (again < next && lower(again)) self.home.deadline_moved();

@@ -73,6 +73,54 @@ weft_model::part const p2("dozing: a woken job, three workers", left_behind<3, l
 weft_model::part const p3("dozing: a job that gives way, two workers", left_behind<2, left_in::ring>, {2, 1});
 weft_model::part const p4("dozing: a job that gives way, three workers", left_behind<3, left_in::ring>, {1, 1});
 
+// The jobs are the root's own, so that whoever takes one has it by the exchange alone. The second takes the first one's place in the slot.
+template <class Pool, int Jobs>
+void left_behind_by_its_maker() {
+  Pool p(2);
+  int runs = 0;
+  p.run([&] {
+    left_job first;
+    leave<left_in::slot>(first);
+    if constexpr (Jobs == 2) {
+      left_job second;
+      leave<left_in::slot>(second);
+      second.ran.wait();
+      runs += second.runs;
+    }
+    first.ran.wait();
+    runs += first.runs;
+  });
+  expect(runs == Jobs, "each has run once");
+}
+weft_model::part const p12("dozing: a woken job of the root's own", left_behind_by_its_maker<dozing_pool, 1>, {2, 1});
+weft_model::part const p13("dozing: two woken jobs of the root's own", left_behind_by_its_maker<dozing_pool, 2>,
+                           {2, 1});
+weft_model::part const p14("dozing: a woken job of the root's own, nobody dozes",
+                           left_behind_by_its_maker<small_pool, 1>, {2, 1});
+weft_model::part const p15("dozing: two woken jobs of the root's own, nobody dozes",
+                           left_behind_by_its_maker<small_pool, 2>, {2, 1});
+
+// A full ring: the older half goes to the injection queue.
+template <unsigned Workers>
+void more_than_a_ring() {
+  small_pool p(Workers);
+  int runs = 0;
+  p.run([&] {
+    left_job all[worker::ring_capacity + 1];
+    worker& self = *current_worker();
+    for (left_job& j : all) {
+      self.home.root_started(&self);
+      self.home.submit(&j);
+    }
+    for (left_job& j : all) {
+      j.ran.wait();
+      runs += j.runs;
+    }
+  });
+  expect(runs == worker::ring_capacity + 1, "each has run once");
+}
+weft_model::part const p16("dozing: more jobs than a ring holds", more_than_a_ring<2>, {1, 1});
+
 // The one who dozes is called for a root, which stays, too: it is to call another for what was left to it.
 template <unsigned Workers>
 void left_behind_and_called() {

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <memory>
 #include <model/model.hpp>
+#include <model/parts/deadline.hpp>
 #include <model/parts/pool.hpp>
 
 namespace {
@@ -214,5 +215,66 @@ void installed_late() {
   expect(j.runs == 1, "it has run once");
 }
 weft_model::part const p9("driver_seats: installed while the worker falls asleep", installed_late, {2, 1});
+
+// E3: the deadline is moved twice. Who sits beside the keeper of the time takes over with the first, and the keeper gets up, with an event that
+// keeps it busy until the second has come.
+void taken_over() {
+  using std::chrono::hours, std::chrono::milliseconds;
+  small_pool p(2);
+  events& e = install(p);
+  auto& d = weft_model::one_deadline::install(p);
+  struct staying : ready_job {
+    staying() noexcept
+        : ready_job([](job* j, worker&, job_order) noexcept {
+            auto& me = *static_cast<staying*>(j);
+            me.begun.store(true, memory_order_relaxed);
+            me.over.wait();
+            me.ran.signal();
+          }) {}
+    atomic<bool> begun{false};
+    one_end over, ran;
+  } j;
+  e.watch(weft::scheduler_of(p));
+  d.move_to(p, weft::clock::now() + hours(24));
+  d.move_to(p, weft::clock::now() + hours(23));
+  e.happen(j);
+  while (!j.begun.load(memory_order_relaxed)) relax();
+  d.must_come(p, milliseconds(1));
+  j.over.signal();
+  j.ran.wait();
+}
+weft_model::part const p10("driver_seats: who keeps the time is taken over from", taken_over, {2, 1});
+
+// One sits with the time when the deadline is moved, or is about to sit or to get up.
+void moved_in_a_seat() {
+  using std::chrono::hours, std::chrono::milliseconds;
+  small_pool p(2);
+  events& e = install(p);
+  auto& d = weft_model::one_deadline::install(p);
+  event_job j;
+  e.watch(weft::scheduler_of(p));
+  d.move_to(p, weft::clock::now() + hours(24));
+  together([&] { e.happen(j); }, [&] { d.must_come(p, milliseconds(1)); });
+  j.ran.wait();
+}
+weft_model::part const p11("driver_seats: the deadline is moved while an event comes", moved_in_a_seat, {1, 1});
+
+// The driver comes while the pool is shut down, which deletes it, or leaves it to the destructor.
+void installed_at_the_end() {
+  small_pool p(1);
+  together([&] { install(p); }, [&] { p.shutdown(weft::drain_or_stop::drain); });
+}
+weft_model::part const p12("driver_seats: installed while the pool is shut down", installed_at_the_end, {2, 1});
+
+// E4: all that sit leave, and those who are about to sit.
+template <unsigned Workers>
+void ends() {
+  small_pool p(Workers);
+  events& e = install(p);
+  e.watch(weft::scheduler_of(p));
+  p.shutdown(weft::drain_or_stop::drain);
+}
+weft_model::part const p13("driver_seats: shut down while two workers sit down", ends<2>, {2, 1});
+weft_model::part const p14("driver_seats: shut down while three workers sit down", ends<3>, {1, 1});
 
 }  // namespace

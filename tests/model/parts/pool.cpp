@@ -170,6 +170,67 @@ void two_lent_places() {
 }
 weft_model::part const s7("pool: of two loops that have lent their places one waits", two_lent_places, {1, 0});
 
+// E of stands_by: a spare is about to sleep standing by. Another worker blocks for a part in its own deque, and would have it take that.
+void blocks_beside_one_who_stands_by() {
+  small_pool p(2);
+  auto& s = weft::scheduler_of(p);
+  atomic<bool> lent{false}, ended{false};
+  together(
+      [&] {
+        p.run([&] {
+          lent_place const place;
+          lent.store(true, memory_order_release);
+          while (!ended.load(memory_order_acquire)) relax();
+        });
+      },
+      [&] {
+        p.run([&] {
+          while (!lent.load(memory_order_acquire)) relax();
+          auto one = p.spawn([] {});  // which brings the spare
+          while (!one.ready() || s.idle.idle() == 0) relax();
+          wait_for_the_right_half<how::for_anything>();
+        });
+        ended.store(true, memory_order_release);
+      });
+}
+weft_model::part const s8("pool: a worker blocks while a spare begins to stand by", blocks_beside_one_who_stands_by,
+                          {1, 1});
+
+// The loop that lent its place has it back, and computes until its other half, public for long, has been begun. The other worker is in a join
+// until then, so the spare is there for that one.
+void no_longer_lent() {
+  small_pool p(2);
+  auto& s = weft::scheduler_of(p);
+  atomic<bool> joins{false}, begun{false};
+  weft::detail::one_end right;
+  together(
+      [&] {
+        p.run([&] {
+          joins.store(true, memory_order_release);
+          weft::detail::block_in_join(*weft::detail::current_worker(),
+                                      [&](weft::clock::time_point deadline) { return right.wait_until(deadline); });
+        });
+      },
+      [&] {
+        p.run([&] {
+          weft::fork_join(
+              [&] {
+                while (!joins.load(memory_order_acquire)) relax();
+                {
+                  lent_place const place;
+                  while (s.idle.idle() == 0) relax();
+                }
+                while (!begun.load(memory_order_acquire)) relax();
+              },
+              [&] {
+                begun.store(true, memory_order_release);
+                right.signal();
+              });
+        });
+      });
+}
+weft_model::part const s9("pool: a loop has its place back while a spare begins to stand by", no_longer_lent, {1, 1});
+
 // A spare that is one too many goes to the reserve, and is called from there.
 void spare_comes_again() {
   small_pool p(1);

@@ -268,6 +268,62 @@ void continued() {
 }
 weft_model::part const f1("waiter: a continuation is waited for by a worker", continued, {1, 0});
 
+// E3: a future and a channel are ready at the same moment. Who comes too late has touched its waiter before the task goes on and destroys it.
+task<int> first_of(weft::future<int>& f, weft::channel<int>& c) {
+  int got = 0;
+  auto from_f = weft::on(f, [&](int v) { got = v; });
+  auto from_c = weft::on(c.receive(), [&](std::optional<int> v) { got = *v; });
+  co_await weft::select(std::move(from_f), std::move(from_c));
+  co_return got;
+}
+template <unsigned Workers>
+void too_late() {
+  small_pool p(Workers);
+  weft::channel<int> c(1);
+  weft::promise<int> kept;
+  auto f = kept.get_future();
+  int got = 0;
+  together([&] { kept.set_value(1); }, [&] { expect(c.try_send(2), "there is room"); },
+           [&] { got = p.run(first_of(f, c)); });
+  expect(got == 1 || got == 2, "one of the two");
+}
+weft_model::part const s2("waiter: a select of a future and a channel", too_late<1>, {2, 1});
+weft_model::part const s3("waiter: a select of a future and a channel, two workers", too_late<2>, {1, 1});
+
+// The same from the worker itself: the message comes from a task, which wins or loses against the future.
+void too_late_for_a_worker() {
+  small_pool p(1);
+  weft::promise<int> kept;
+  weft::channel<int> c(0);
+  auto f = kept.get_future();
+  int got = 0;
+  bool sent = false;
+  auto g = p.spawn(send_unless_closed, std::ref(c), std::ref(sent));
+  together([&] { kept.set_value(1); }, [&] { got = p.run(first_of(f, c)); });
+  c.close();
+  g.get();
+  expect(got == (sent ? 7 : 1), "one of the two");
+}
+weft_model::part const s4("waiter: a select of a future and a sender", too_late_for_a_worker, {1, 1});
+
+// Two cases borrow one future, which is kept meanwhile: the second finds a sibling that listens, or the result.
+task<int> either_of(weft::future<int>& f) {
+  int got = 0;
+  auto one = weft::on(f, [&](int v) { got = v; });
+  auto other = weft::on(f, [&](int v) { got = v; });
+  co_await weft::select(std::move(one), std::move(other));
+  co_return got;
+}
+void borrowed_twice() {
+  small_pool p(1);
+  weft::promise<int> kept;
+  auto f = kept.get_future();
+  int got = 0;
+  together([&] { kept.set_value(1); }, [&] { got = p.run(either_of(f)); });
+  expect(got == 1, "the result arrives");
+}
+weft_model::part const s5("waiter: a select of one future twice", borrowed_twice, {2, 1});
+
 // Two selects that meet from both sides: each may send or receive on either channel.
 task<int> send_or_receive(weft::channel<int>& to, weft::channel<int>& from, int v) {
   int received = 0;
