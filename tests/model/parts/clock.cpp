@@ -53,11 +53,12 @@ void called_away() {
 weft_model::part const k6("clock: who keeps the time is called away, two workers", called_away<2>, {2, 1});
 weft_model::part const k7("clock: who keeps the time is called away, three workers", called_away<3>, {1, 1});
 
-// The same while the deadline becomes earlier.
-void called_away_and_earlier() {
+// The same while a deadline comes, the first or an earlier one: the other is to be nudged, not the one who has been called away.
+template <bool BesideALateOne>
+void called_away_and_moved() {
   small_pool p(2);
   one_deadline& d = one_deadline::install(p);
-  d.move_to(p, weft::clock::now() + 24h);
+  if constexpr (BesideALateOne) d.move_to(p, weft::clock::now() + 24h);
   one_end over;
   together(
       [&] {
@@ -67,7 +68,9 @@ void called_away_and_earlier() {
       [&] { p.run([&] { over.wait(); }); });
 }
 weft_model::part const k8("clock: who keeps the time is called away, and the deadline is moved",
-                          called_away_and_earlier, {1, 1});
+                          called_away_and_moved<true>, {1, 1});
+weft_model::part const k10("clock: one is called away, and a first deadline comes", called_away_and_moved<false>,
+                           {1, 1});
 
 // Two are called away, one of whom may have kept the time, and one may have been nudged to; the third keeps it.
 void two_called_away() {
@@ -191,10 +194,10 @@ void polled_by_two() {
 }
 weft_model::part const t4("clock: a wheel is polled by two", polled_by_two, {2, 2});
 
-// E1: the only worker falls asleep when a plain thread sets a timer, the first or an earlier one.
-template <bool BesideALateOne>
+// E1: the workers fall asleep when a plain thread sets a timer, the first or an earlier one.
+template <unsigned Workers, bool BesideALateOne>
 void set_by_a_plain_thread() {
-  small_pool p(1);
+  small_pool p(Workers);
   auto& s = weft::scheduler_of(p);
   counting_timer late(weft::clock::now() + 24h), soon(weft::clock::now() + 1ms);
   wheel_user me(p);
@@ -209,9 +212,11 @@ void set_by_a_plain_thread() {
   weft_model::due_by(weft_model::never);
   if (BesideALateOne && !all.remove(late)) late.ran.wait();
 }
-weft_model::part const t5("clock: a first timer is set while the worker falls asleep", set_by_a_plain_thread<false>,
+weft_model::part const t5("clock: a first timer is set while the worker falls asleep", set_by_a_plain_thread<1, false>,
                           {2, 1});
-weft_model::part const t6("clock: an earlier timer is set while the worker falls asleep", set_by_a_plain_thread<true>,
-                          {2, 1});
+weft_model::part const t6("clock: an earlier timer is set while the worker falls asleep",
+                          set_by_a_plain_thread<1, true>, {2, 1});
+weft_model::part const t7("clock: an earlier timer is set while three workers fall asleep",
+                          set_by_a_plain_thread<3, true>, {1, 1});
 
 }  // namespace
