@@ -35,11 +35,11 @@ concept scanning_values = scanning<Op, std::ranges::range_value_t<R>, R, Out> &&
 enum class scan_kind { inclusive, exclusive };
 enum class grouping { free, fixed };
 
-template <scan_kind Kind, grouping Grouping, class R, class Out, class T, class Op>
-Out scan_behind(R& range, Out out, T init, Op& op, loop_options const& o);
+template <scan_kind Kind, class R, class Out, class T, class Op>
+Out scan_behind(grouping how, R& range, Out out, T init, Op& op, loop_options const& o);
 
-template <grouping Grouping, class R, class Out, class Op>
-Out scan_from_first(R& range, Out out, Op& op, loop_options const& o);
+template <class R, class Out, class Op>
+Out scan_from_first(grouping how, R& range, Out out, Op& op, loop_options const& o);
 
 }  // namespace detail
 
@@ -55,8 +55,8 @@ Out scan_from_first(R& range, Out out, Op& op, loop_options const& o);
 template <std::ranges::forward_range R, class Out, class T, class Op = std::plus<>>
   requires detail::scanning<Op, T, R, Out>
 Out parallel_inclusive_scan(R&& range, Out out, T init, Op op = {}, loop_options options = {}) {
-  return detail::scan_behind<detail::scan_kind::inclusive, detail::grouping::free>(range, std::move(out),
-                                                                                   std::move(init), op, options);
+  return detail::scan_behind<detail::scan_kind::inclusive>(detail::grouping::free, range, std::move(out),
+                                                           std::move(init), op, options);
 }
 template <std::ranges::forward_range R, class Out, class T>
   requires detail::scanning<std::plus<>, T, R, Out>
@@ -66,7 +66,7 @@ Out parallel_inclusive_scan(R&& range, Out out, T init, loop_options options) {
 template <std::ranges::forward_range R, class Out, class Op>
   requires detail::scanning_values<Op, R, Out>
 Out parallel_inclusive_scan(R&& range, Out out, Op op, loop_options options = {}) {
-  return detail::scan_from_first<detail::grouping::free>(range, std::move(out), op, options);
+  return detail::scan_from_first(detail::grouping::free, range, std::move(out), op, options);
 }
 template <std::ranges::forward_range R, class Out>
   requires detail::scanning_values<std::plus<>, R, Out>
@@ -78,8 +78,8 @@ Out parallel_inclusive_scan(R&& range, Out out, loop_options options = {}) {
 template <std::ranges::forward_range R, class Out, class T, class Op = std::plus<>>
   requires detail::scanning<Op, T, R, Out>
 Out parallel_exclusive_scan(R&& range, Out out, T init, Op op = {}, loop_options options = {}) {
-  return detail::scan_behind<detail::scan_kind::exclusive, detail::grouping::free>(range, std::move(out),
-                                                                                   std::move(init), op, options);
+  return detail::scan_behind<detail::scan_kind::exclusive>(detail::grouping::free, range, std::move(out),
+                                                           std::move(init), op, options);
 }
 template <std::ranges::forward_range R, class Out, class T>
   requires detail::scanning<std::plus<>, T, R, Out>
@@ -92,8 +92,8 @@ Out parallel_exclusive_scan(R&& range, Out out, T init, loop_options options) {
 template <std::ranges::forward_range R, class Out, class T, class Op = std::plus<>>
   requires detail::scanning<Op, T, R, Out>
 Out parallel_inclusive_scan(reproducible_t, R&& range, Out out, T init, Op op = {}, loop_options options = {}) {
-  return detail::scan_behind<detail::scan_kind::inclusive, detail::grouping::fixed>(range, std::move(out),
-                                                                                    std::move(init), op, options);
+  return detail::scan_behind<detail::scan_kind::inclusive>(detail::grouping::fixed, range, std::move(out),
+                                                           std::move(init), op, options);
 }
 template <std::ranges::forward_range R, class Out, class T>
   requires detail::scanning<std::plus<>, T, R, Out>
@@ -103,7 +103,7 @@ Out parallel_inclusive_scan(reproducible_t, R&& range, Out out, T init, loop_opt
 template <std::ranges::forward_range R, class Out, class Op>
   requires detail::scanning_values<Op, R, Out>
 Out parallel_inclusive_scan(reproducible_t, R&& range, Out out, Op op, loop_options options = {}) {
-  return detail::scan_from_first<detail::grouping::fixed>(range, std::move(out), op, options);
+  return detail::scan_from_first(detail::grouping::fixed, range, std::move(out), op, options);
 }
 template <std::ranges::forward_range R, class Out>
   requires detail::scanning_values<std::plus<>, R, Out>
@@ -113,8 +113,8 @@ Out parallel_inclusive_scan(reproducible_t, R&& range, Out out, loop_options opt
 template <std::ranges::forward_range R, class Out, class T, class Op = std::plus<>>
   requires detail::scanning<Op, T, R, Out>
 Out parallel_exclusive_scan(reproducible_t, R&& range, Out out, T init, Op op = {}, loop_options options = {}) {
-  return detail::scan_behind<detail::scan_kind::exclusive, detail::grouping::fixed>(range, std::move(out),
-                                                                                    std::move(init), op, options);
+  return detail::scan_behind<detail::scan_kind::exclusive>(detail::grouping::fixed, range, std::move(out),
+                                                           std::move(init), op, options);
 }
 template <std::ranges::forward_range R, class Out, class T>
   requires detail::scanning<std::plus<>, T, R, Out>
@@ -133,17 +133,17 @@ void assign(Out const& place, T const& result) {
 }
 
 /// The chain of a scan of elements [skipped, …): prefixes are values, and a block adds the fold of its elements.
-template <scan_kind Kind, grouping Grouping, class T, class Op, class Elements, class Places>
+template <scan_kind Kind, class T, class Op, class Elements, class Places>
 class scan_work : pinned {
  public:
   using prefix = T;
   using part = T;
 
-  scan_work(blocks const& all, std::size_t skipped, Op& op, Elements const& elements, Places const& out)
-      : all_(all), skipped_(skipped), op_(op), elements_(elements), out_(out) {}
+  scan_work(grouping how, blocks const& all, std::size_t skipped, Op& op, Elements const& elements, Places const& out)
+      : how_(how), all_(all), skipped_(skipped), op_(op), elements_(elements), out_(out) {}
 
   T pass(std::size_t k, T const& before) {
-    if constexpr (Grouping == grouping::fixed) {
+    if (how_ == grouping::fixed) {
       // As if others had measured it: the bits must not tell.
       T const own = measure(k);
       write(k, before);
@@ -227,6 +227,7 @@ class scan_work : pinned {
     return static_cast<T>(running);
   }
 
+  grouping const how_;
   blocks const& all_;
   std::size_t const skipped_;
   Op& op_;
@@ -240,20 +241,20 @@ inline constexpr std::size_t least_sums = 1024, most_sums = 8192;
 /// Of anything else.
 inline constexpr std::size_t most_scanned = 4096;
 
-template <scan_kind Kind, grouping Grouping, class T, class Op, class R, class Out>
-void scan_from(std::size_t skipped, indexed<R> const& elements, indexed_output<Out> const& places, T init, Op& op,
-               loop_options options) {
-  using work_type = scan_work<Kind, Grouping, T, Op, indexed<R>, indexed_output<Out>>;
+template <scan_kind Kind, class T, class Op, class R, class Out>
+void scan_from(grouping how, std::size_t skipped, indexed<R> const& elements, indexed_output<Out> const& places, T init,
+               Op& op, loop_options options) {
+  using work_type = scan_work<Kind, T, Op, indexed<R>, indexed_output<Out>>;
   constexpr bool cheap = cheap_sum<T, Op, R>;
   auto const count = elements.size() - skipped;
   if (count == 0) return;
   blocks all;
   if (gives_bits<Out>) all = {count, count};
-  else if (Grouping == grouping::free && options.grain != 0) all = asked_blocks(count, options);
+  else if (how == grouping::free && options.grain != 0) all = asked_blocks(count, options);
   else if (cheap) all = {count, std::clamp(count / 32, least_sums, most_sums)};
-  else if (Grouping == grouping::fixed) all = fixed_blocks(count, most_scanned);
+  else if (how == grouping::fixed) all = fixed_blocks(count, most_scanned);
   else all = chosen_blocks<prefix_chain<work_type>>(count, most_scanned, options);
-  work_type work(all, skipped, op, elements, places);
+  work_type work(how, all, skipped, op, elements, places);
   if (all.number() == 1 && (cheap || gives_bits<Out>)) {
     check_ambient_stop();
     work.finish(0, init);
@@ -265,23 +266,23 @@ void scan_from(std::size_t skipped, indexed<R> const& elements, indexed_output<O
   chain(std::move(init), options);
 }
 
-template <scan_kind Kind, grouping Grouping, class R, class Out, class T, class Op>
-Out scan_behind(R& range, Out out, T init, Op& op, loop_options const& o) {
+template <scan_kind Kind, class R, class Out, class T, class Op>
+Out scan_behind(grouping how, R& range, Out out, T init, Op& op, loop_options const& o) {
   indexed<R> const elements(range);
   indexed_output<Out> const places(std::move(out), elements.size());
-  scan_from<Kind, Grouping>(0, elements, places, std::move(init), op, o);
+  scan_from<Kind>(how, 0, elements, places, std::move(init), op, o);
   return places.place(elements.size());
 }
 
-template <grouping Grouping, class R, class Out, class Op>
-Out scan_from_first(R& range, Out out, Op& op, loop_options const& o) {
+template <class R, class Out, class Op>
+Out scan_from_first(grouping how, R& range, Out out, Op& op, loop_options const& o) {
   using value = std::ranges::range_value_t<R>;
   indexed<R> const elements(range);
   if (elements.size() == 0) return out;
   indexed_output<Out> const places(std::move(out), elements.size());
   value first(elements[0]);
   assign(places.place(0), first);
-  scan_from<scan_kind::inclusive, Grouping>(1, elements, places, std::move(first), op, o);
+  scan_from<scan_kind::inclusive>(how, 1, elements, places, std::move(first), op, o);
   return places.place(elements.size());
 }
 

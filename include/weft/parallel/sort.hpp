@@ -33,7 +33,8 @@ concept array_iterator = std::contiguous_iterator<I> && std::is_lvalue_reference
 template <class T, class Comp, class Proj>
 void sort_array(T* data, std::size_t size, Comp& comp, Proj& proj, loop_options const& options) {
   if constexpr (sorted_by_number<T, Comp, Proj>) {
-    using rank = rank_of<T, Comp, Proj>;
+    constexpr bool falling = compares_as_greater<Comp, typename key_of<T, Proj>::type>;
+    using rank = rank_of<T, falling ? rank_order::falling : rank_order::rising, Proj>;
     radix_sort<T, rank>(rank(proj), size, options).run(data, size);
   } else if constexpr (sorted_by_characters<T, Comp, Proj>) {
     string_sort<T, Comp, Proj>(proj, size, options).run(data, size);

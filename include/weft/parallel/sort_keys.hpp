@@ -67,8 +67,10 @@ concept sorted_by_number = cheap_value<T> && number_key<typename key_of<T, Proj>
                            (compares_as_less<Comp, typename key_of<T, Proj>::type> ||
                             compares_as_greater<Comp, typename key_of<T, Proj>::type>);
 
-/// Elements to ranks.
-template <class T, class Comp, class Proj>
+enum class rank_order { rising, falling };
+
+/// Elements to ranks. One type for all comparisons that mean the same: what sorts by it is compiled once for them.
+template <class T, rank_order Order, class Proj>
 class rank_of {
  public:
   using key = typename key_of<T, Proj>::type;
@@ -80,7 +82,7 @@ class rank_of {
 
   number operator()(T const& x) const noexcept {
     number const r = number_rank<key>(std::invoke(proj_, x));
-    if constexpr (compares_as_greater<Comp, key>) return static_cast<number>(~r);
+    if constexpr (Order == rank_order::falling) return static_cast<number>(~r);
     else return r;
   }
 
