@@ -55,10 +55,30 @@ static_assert(weft::detail::can_be_selected<decltype(std::declval<weft::latch&>(
 static_assert(!weft::detail::can_be_selected<weft::task<int>>);
 static_assert(!weft::detail::can_be_selected<decltype(std::declval<weft::latch&>().arrive_and_wait())>);
 
+namespace {
+
+// What most cases call, the same types everywhere: each select of other types has the whole of it compiled.
+class gives {
+ public:
+  explicit gives(int value) noexcept : value_(value) {}
+  int operator()() const noexcept { return value_; }
+
+ private:
+  int value_;
+};
+struct gets {
+  int operator()(int v) const noexcept { return v; }
+};
+struct nothing {
+  void operator()() const noexcept {}
+};
+
+}  // namespace
+
 TEST_CASE("a select whose only case can happen is that case") {
   weft::pool pool{{.workers = 1}};
   event e(event_state::set);
-  CHECK(pool.run(select(on(e.wait(), [] { return 7; }))) == 7);
+  CHECK(pool.run(select(on(e.wait(), gives(7)))) == 7);
 }
 
 TEST_CASE("a select takes the case that can happen, and leaves the others alone") {
@@ -69,14 +89,13 @@ TEST_CASE("a select takes the case that can happen, and leaves the others alone"
   mutex m;
   auto held = m.try_lock();
   for (int i = 0; i < 20; ++i) {
-    int const which =
-        pool.run(select(on(never.wait(), [] { return 1; }),
-                        on(s.acquire(),
-                           [](semaphore::permit p) {
-                             p.release();
-                             return 2;
-                           }),
-                        on(m.lock(), [](mutex::guard) { return 3; }), on(sleep_for(1h), [] { return 4; })));
+    int const which = pool.run(select(on(never.wait(), gives(1)),
+                                      on(s.acquire(),
+                                         [](semaphore::permit p) {
+                                           p.release();
+                                           return 2;
+                                         }),
+                                      on(m.lock(), gives(3)), on(sleep_for(1h), gives(4))));
     CHECK(which == 2);
     CHECK(s.available() == 1);
   }
@@ -89,11 +108,11 @@ TEST_CASE("a select waits until one of its cases can happen") {
   weft_test::unmonitored_pool pool{{.workers = 1}};
   event a, b;
   pool.run([&]() -> task<> {
-    auto f = weft::spawn(select(on(a.wait(), [] { return 'a'; }), on(b.wait(), [] { return 'b'; })));
+    auto f = weft::spawn(select(on(a.wait(), gives('a')), on(b.wait(), gives('b'))));
     co_await weft_test::settle();
     CHECK_FALSE(f.ready());
     b.set();
-    char const which = co_await std::move(f);
+    int const which = co_await std::move(f);
     CHECK(which == 'b');
   });
 }
@@ -101,7 +120,7 @@ TEST_CASE("a select waits until one of its cases can happen") {
 TEST_CASE("otherwise happens if nothing else can, and only then") {
   weft::pool pool{{.workers = 1}};
   auto_event e;
-  auto look = [&] { return select(on(e.wait(), [] { return 1; }), otherwise([] { return 0; })); };
+  auto look = [&] { return select(on(e.wait(), gives(1)), otherwise(gives(0))); };
   CHECK(pool.run(look()) == 0);
   e.set();
   CHECK(pool.run(look()) == 1);
@@ -144,10 +163,9 @@ TEST_CASE("otherwise is not called where at every moment one of the cases could 
   weft::pool pool{{.workers = 1}};
   for (int i = 0; i < 100; ++i) {
     semaphore a(1), b(0);
-    auto take = [](semaphore::permit) { return 1; };
-    int const which =
-        pool.run(select(on(a.acquire(), take), on(moves_permit(a, b), [] { return 2; }), on(b.acquire(), take),
-                        on(moves_permit(a, b), [] { return 2; }), otherwise([] { return 3; })));
+    auto take = gives(1);
+    int const which = pool.run(select(on(a.acquire(), take), on(moves_permit(a, b), gives(2)), on(b.acquire(), take),
+                                      on(moves_permit(a, b), gives(2)), otherwise(gives(3))));
     CHECK(which == 1);
     CHECK(a.available() + b.available() == 1);
   }
@@ -163,9 +181,8 @@ TEST_CASE("an otherwise waits for nothing, and leaves no trace in the queues") {
   auto f = p.get_future();
   auto held = m.try_lock();
   for (int i = 0; i < 3; ++i) {
-    auto look = select(on(m.lock(), [](mutex::guard) { return 1; }),
-                       on(s.acquire(), [](semaphore::permit) { return 2; }), on(e.wait(), [] { return 3; }),
-                       on(f, [](int) { return 4; }), on(sleep_for(1h), [] { return 5; }), otherwise([] { return 6; }));
+    auto look = select(on(m.lock(), gives(1)), on(s.acquire(), gives(2)), on(e.wait(), gives(3)),
+                       on(f, [](int) { return 4; }), on(sleep_for(1h), gives(5)), otherwise(gives(6)));
     CHECK(pool.run(std::move(look)) == 6);
   }
   held.unlock();
@@ -183,8 +200,8 @@ TEST_CASE("of several cases that can happen a random one does, each of them abou
   std::array<int, 4> const counts = pool.run([&]() -> task<std::array<int, 4>> {
     std::array<int, 4> n{};
     for (int i = 0; i < 4000; ++i) {
-      int const which = co_await select(on(e.wait(), [] { return 0; }), on(never.wait(), [] { return 1; }),
-                                        on(e.wait(), [] { return 2; }), on(e.wait(), [] { return 3; }));
+      int const which = co_await select(on(e.wait(), gives(0)), on(never.wait(), gives(1)), on(e.wait(), gives(2)),
+                                        on(e.wait(), gives(3)));
       ++n[static_cast<std::size_t>(which)];
     }
     co_return n;
@@ -202,7 +219,7 @@ TEST_CASE("a case that can always happen does not starve the others") {
     int n = 0;
     sometimes.set();
     for (bool other = false; !other; ++n)
-      other = co_await select(on(always.wait(), [] { return false; }), on(sometimes.wait(), [] { return true; }));
+      other = 1 == co_await select(on(always.wait(), gives(0)), on(sometimes.wait(), gives(1)));
     co_return n;
   });
   CHECK(turns < 200);
@@ -271,9 +288,9 @@ TEST_CASE("a select bounds a wait by a sleep") {
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
   event never;
-  CHECK(pool.run(select(on(never.wait(), [] { return 1; }), on(sleep_for(2ms), [] { return 2; }))) == 2);
-  CHECK(pool.run(select(on(sleep_for(1h), [] { return 1; }), on(sleep_for(1ms), [] { return 2; }))) == 2);
-  CHECK(pool.run(select(on(sleep_for(0s), [] { return 1; }), on(sleep_for(1h), [] { return 2; }))) == 1);
+  CHECK(pool.run(select(on(never.wait(), gives(1)), on(sleep_for(2ms), gives(2)))) == 2);
+  CHECK(pool.run(select(on(sleep_for(1h), gives(1)), on(sleep_for(1ms), gives(2)))) == 2);
+  CHECK(pool.run(select(on(sleep_for(0s), gives(1)), on(sleep_for(1h), gives(2)))) == 1);
 }
 
 TEST_CASE("a future that lost a select is as it was") {
@@ -283,11 +300,10 @@ TEST_CASE("a future that lost a select is as it was") {
   weft::pool pool{{.workers = workers}};
   weft::promise<int> p;
   auto f = p.get_future();
-  for (int i = 0; i < 3; ++i)
-    CHECK(pool.run(select(on(f, [](int v) { return v; }), on(sleep_for(1ms), [] { return -1; }))) == -1);
+  for (int i = 0; i < 3; ++i) CHECK(pool.run(select(on(f, gets()), on(sleep_for(1ms), gives(-1)))) == -1);
   CHECK(f.valid());
   p.set_value(6);
-  CHECK(pool.run(select(on(f, [](int v) { return v; }), on(sleep_for(1h), [] { return -1; }))) == 6);
+  CHECK(pool.run(select(on(f, gets()), on(sleep_for(1h), gives(-1)))) == 6);
   CHECK_FALSE(f.valid());
 }
 
@@ -297,8 +313,7 @@ TEST_CASE("a future may stand in several cases of a select, and happens once") {
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers}};
   auto const choose = [](weft::future<int>& f) {
-    return select(on(f, [](int v) { return v; }), on(f, [](int v) { return 10 * v; }),
-                  on(f, [](int v) { return 100 * v; }));
+    return select(on(f, gets()), on(f, [](int v) { return 10 * v; }), on(f, [](int v) { return 100 * v; }));
   };
   std::array<bool, 3> seen{};
   int rounds = 0;
@@ -317,8 +332,8 @@ TEST_CASE("a future may stand in several cases of a select, and happens once") {
   // Another case happens, and none of the three is left behind.
   weft::promise<int> p;
   auto f = p.get_future();
-  auto none = [] { return -1; };
-  auto id = [](int v) { return v; };
+  auto none = gives(-1);
+  gets const id;
   CHECK(pool.run(select(on(f, id), on(f, id), on(sleep_for(1ms), none))) == -1);
   CHECK(pool.run(select(on(f, id), on(f, id), otherwise(none))) == -1);
   p.set_value(7);
@@ -331,8 +346,8 @@ TEST_CASE("a select for a future that another task waits for fails, and the othe
   weft_test::unmonitored_pool pool{{.workers = 1}};
   weft::promise<int> p;
   auto f = p.get_future();
-  auto id = [](int v) { return v; };
-  auto none = [] { return -1; };
+  gets const id;
+  auto none = gives(-1);
   pool.run([&]() -> task<> {
     auto other = weft::spawn(select(on(f, id), on(sleep_for(1h), none)));
     co_await weft_test::settle();
@@ -360,8 +375,8 @@ TEST_CASE("the first of several futures") {
       co_await go.wait();
       co_return 1;
     });
-    auto quick = pool.spawn([] { return 2; });
-    int const first = pool.run(select(on(slow, [](int v) { return v; }), on(quick, [](int v) { return v; })));
+    auto quick = pool.spawn(gives(2));
+    int const first = pool.run(select(on(slow, gets()), on(quick, gets())));
     CHECK(first == 2);
     go.set();
     CHECK(slow.get() == 1);
@@ -376,8 +391,7 @@ TEST_CASE("the future of a failed task is a case that happens") {
     co_await weft::this_task::yield();
     throw std::logic_error("failed");
   });
-  CHECK_THROWS_AS(pool.run(select(on(f, [](int v) { return v; }), on(never.wait(), [] { return 0; }))),
-                  std::logic_error);
+  CHECK_THROWS_AS(pool.run(select(on(f, gets()), on(never.wait(), gives(0)))), std::logic_error);
 }
 
 TEST_CASE("a lock that lost a select is not taken, and its place in the queue is free") {
@@ -387,7 +401,7 @@ TEST_CASE("a lock that lost a select is not taken, and its place in the queue is
   event e;
   pool.run([&]() -> task<> {
     auto held = co_await m.lock();
-    auto f = weft::spawn(select(on(m.lock(), [](mutex::guard) { return 1; }), on(e.wait(), [] { return 2; })));
+    auto f = weft::spawn(select(on(m.lock(), gives(1)), on(e.wait(), gives(2))));
     co_await weft_test::settle();
     auto next = weft::spawn(m.lock());
     co_await weft_test::settle();
@@ -409,8 +423,7 @@ TEST_CASE("a giver that reaches a select which has gone on with something else g
   event e;
   pool.run([&]() -> task<> {
     auto held = co_await m.lock();
-    auto f = weft::spawn(select(on(m.lock(), [](mutex::guard) { return 1; }), on(e.wait(), [] { return 2; }),
-                                on(s.acquire(), [](semaphore::permit) { return 3; })));
+    auto f = weft::spawn(select(on(m.lock(), gives(1)), on(e.wait(), gives(2)), on(s.acquire(), gives(3))));
     co_await weft_test::settle();
     auto next = weft::spawn(m.lock());
     auto permit = weft::spawn(s.acquire());
@@ -433,7 +446,7 @@ TEST_CASE("a lost acquire of many lets those go on whom it held up") {
   semaphore s(1);
   event e;
   pool.run([&]() -> task<> {
-    auto f = weft::spawn(select(on(s.acquire(5), [](semaphore::permit) { return 1; }), on(e.wait(), [] { return 2; })));
+    auto f = weft::spawn(select(on(s.acquire(5), gives(1)), on(e.wait(), gives(2))));
     co_await weft_test::settle();
     auto one = weft::spawn(s.acquire());
     co_await weft_test::settle();
@@ -452,9 +465,8 @@ TEST_CASE("one select may wait for the same thing twice, and gets it once") {
   auto_event e;
   semaphore s(0);
   pool.run([&]() -> task<> {
-    auto f = weft::spawn(select(on(e.wait(), [] { return 1; }), on(e.wait(), [] { return 1; }),
-                                on(s.acquire(), [](semaphore::permit) { return 2; }),
-                                on(s.acquire(), [](semaphore::permit) { return 2; })));
+    auto f = weft::spawn(
+        select(on(e.wait(), gives(1)), on(e.wait(), gives(1)), on(s.acquire(), gives(2)), on(s.acquire(), gives(2))));
     co_await weft_test::settle();
     s.release();
     int const which = co_await std::move(f);
@@ -476,8 +488,8 @@ TEST_CASE("a stopped select leaves all its queues") {
   weft::promise<> p;
   auto never = p.get_future();
   auto held = m.try_lock();
-  auto f = pool.spawn(select(on(m.lock(), [](mutex::guard) {}), on(s.acquire(), [](semaphore::permit) {}),
-                             on(e.wait(), [] {}), on(never, [] {}), on(sleep_for(1h), [] {})));
+  auto f = pool.spawn(select(on(m.lock(), nothing()), on(s.acquire(), nothing()), on(e.wait(), nothing()),
+                             on(never, nothing()), on(sleep_for(1h), nothing())));
   f.stop();
   CHECK(weft_test::ending_of(f) == ending::stopped);
   held.unlock();
@@ -494,11 +506,11 @@ TEST_CASE("a task that was stopped before its select gets what is there, or the 
   weft::future<> f;
   auto one = [&]() -> task<> {
     f.stop();
-    int const there = co_await select(on(set.wait(), [] { return 1; }), on(never.wait(), [] { return 2; }));
+    int const there = co_await select(on(set.wait(), gives(1)), on(never.wait(), gives(2)));
     CHECK(there == 1);
-    int const other = co_await select(on(never.wait(), [] { return 1; }), otherwise([] { return 2; }));
+    int const other = co_await select(on(never.wait(), gives(1)), otherwise(gives(2)));
     CHECK(other == 2);
-    co_await select(on(never.wait(), [] {}), on(sleep_for(1h), [] {}));
+    co_await select(on(never.wait(), nothing()), on(sleep_for(1h), nothing()));
     FAIL("waited");
   };
   pool.run([&]() -> task<> {
@@ -533,7 +545,7 @@ TEST_CASE("an operation that is kept can be selected on again and again until it
     int n = 0;
     for (bool there = false; !there; ++n) {
       if (n == 3) e.set();
-      there = co_await select(on(wait, [] { return true; }), on(sleep_for(100us), [] { return false; }));
+      there = 1 == co_await select(on(wait, gives(1)), on(sleep_for(100us), gives(0)));
     }
     co_return n;
   });
@@ -548,9 +560,9 @@ TEST_CASE("selects stand in other verbs: when_all, timeout, spawn") {
   event never;
   auto_event e;
   e.set();
-  CHECK_THROWS_AS(pool.run(weft::timeout(2ms, select(on(never.wait(), [] {})))), weft::timed_out);
-  auto const both = pool.run(weft::when_all(select(on(e.wait(), [] { return 1; }), on(never.wait(), [] { return 2; })),
-                                            select(on(sleep_for(1ms), [] { return 3; }))));
+  CHECK_THROWS_AS(pool.run(weft::timeout(2ms, select(on(never.wait(), nothing())))), weft::timed_out);
+  auto const both = pool.run(
+      weft::when_all(select(on(e.wait(), gives(1)), on(never.wait(), gives(2))), select(on(sleep_for(1ms), gives(3)))));
   CHECK(both.first == 1);
   CHECK(both.second == 3);
 }
@@ -609,8 +621,8 @@ TEST_CASE("a case that cannot be waited for fails the select, and the others are
   auto held = m.try_lock();
   CHECK_THROWS_AS(pool.run(refuses()), std::bad_alloc);
   for (int i = 0; i < 20; ++i) {
-    CHECK_THROWS_AS(pool.run(select(on(m.lock(), [](mutex::guard) {}), on(refuses(), [] {}), on(sleep_for(1h), [] {}),
-                                    on(s.acquire(), [](semaphore::permit) {}))),
+    CHECK_THROWS_AS(pool.run(select(on(m.lock(), nothing()), on(refuses(), nothing()), on(sleep_for(1h), nothing()),
+                                    on(s.acquire(), nothing()))),
                     std::bad_alloc);
   }
   held.unlock();
@@ -624,7 +636,7 @@ TEST_CASE("a select does not meet itself, and meets another") {
   weft_test::unmonitored_pool pool{{.workers = 1}};
   weft_test::meeting here;
   pool.run([&]() -> task<> {
-    auto id = [](int v) { return v; };
+    gets const id;
     auto a = weft::spawn(select(on(here.meet(1), id), on(here.meet(2), id)));
     co_await weft_test::settle();
     CHECK_FALSE(a.ready());
@@ -647,7 +659,7 @@ TEST_CASE("selects that find each other in two places at once meet once") {
     weft_test::meeting left, right;
     std::array<std::atomic<int>, tasks> met{};
     auto one = [&](int me) -> task<> {
-      auto id = [](int v) { return v; };
+      gets const id;
       int const other = me % 2 == 0 ? co_await select(on(left.meet(me), id), on(right.meet(me), id))
                                     : co_await select(on(right.meet(me), id), on(left.meet(me), id));
       met[static_cast<std::size_t>(me)] = other + 1;
@@ -699,7 +711,7 @@ TEST_CASE("everything at once: locks, permits, sets, sleeps and futures against 
                                                co_await weft::this_task::yield();
                                                co_return 1;
                                              }),
-                                          on(s.acquire(2), [](semaphore::permit) { return 2; }),
+                                          on(s.acquire(2), gives(2)),
                                           on(e.wait(),
                                              [&] {
                                                ++sets_used;
@@ -707,10 +719,10 @@ TEST_CASE("everything at once: locks, permits, sets, sleeps and futures against 
                                              }),
                                           on(rw.lock(), [](weft::shared_mutex::guard) { return 4; }),
                                           on(rw.lock_shared(), [](weft::shared_mutex::shared_guard) { return 5; }),
-                                          on(sleep_for(i % 3 == 0 ? 20us : 1h), [] { return 6; }));
+                                          on(sleep_for(i % 3 == 0 ? 20us : 1h), gives(6)));
         if (which < 1 || which > 6) ++early;
       }
-      int const last = co_await select(on(f, [](int v) { return v; }), on(e.wait(), [&] {
+      int const last = co_await select(on(f, gets()), on(e.wait(), [&] {
                                          ++sets_used;
                                          return -1;
                                        }));

@@ -4,6 +4,7 @@
 #include "support/watchdog.hpp"
 #include "unit/parallel/sorting.hpp"
 
+#include <weft/base/function.hpp>
 #include <weft/cancel/stop_token.hpp>
 #include <weft/coro/run.hpp>
 #include <weft/future/spawn.hpp>
@@ -26,6 +27,7 @@
 #include <memory>
 #include <ranges>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -62,24 +64,39 @@ struct alignas(128) wide {
   int key;
 };
 
+// Orders that are not the standard's. One type for each type of elements: each type of comparison has the whole of a sort compiled.
+template <class T>
+using order = std::function<bool(T const&, T const&)>;
+
+void run_in(weft::pool& pool, weft::detail::function_ref<void()> work) { pool.run(work); }
+
+enum class direction { rising, falling };
+
+/// By a comparison that means what `way` says.
 template <class Values, class Comp>
-bool sorts_like_std(weft::pool& pool, Values values, Comp comp, weft::loop_options options) {
+bool sorts_like_std(weft::pool& pool, Values values, direction way, Comp comp, weft::loop_options options) {
   auto expected = values;
-  std::sort(expected.begin(), expected.end(), comp);
-  pool.run([&] {
+  std::sort(expected.begin(), expected.end());
+  if (way == direction::falling) std::reverse(expected.begin(), expected.end());
+  run_in(pool, [&] {
     if (parallel_sort(values, comp, options) != values.end()) throw std::logic_error("not the end");
   });
   return values == expected;
 }
 
-template <class T>
+/// The standard's less, or also its greater, and one that it does not know.
+enum class tried { less, more };
+
+template <class T, tried Which = tried::less>
 void check_type(weft::pool& pool, weft_test::seeded& random, std::size_t size, std::size_t grain) {
   for (auto const p : weft_test::all_patterns) {
     auto const values = weft_test::values_of<T>(p, size, random);
     INFO(weft_test::name(p) << ", size " << size << ", grain " << grain << ", bytes " << sizeof(T));
-    CHECK(sorts_like_std(pool, values, std::ranges::less{}, {.grain = grain}));
-    CHECK(sorts_like_std(pool, values, std::greater<>{}, {.grain = grain}));
-    CHECK(sorts_like_std(pool, values, [](T a, T b) { return a < b; }, {.grain = grain}));
+    CHECK(sorts_like_std(pool, values, direction::rising, std::ranges::less{}, {.grain = grain}));
+    if constexpr (Which == tried::more) {
+      CHECK(sorts_like_std(pool, values, direction::falling, std::greater<>{}, {.grain = grain}));
+      CHECK(sorts_like_std(pool, values, direction::rising, order<T>(std::less<T>()), {.grain = grain}));
+    }
   }
 }
 
@@ -99,14 +116,14 @@ TEST_CASE("numbers of every type, in every pattern, are sorted as std::sort does
   weft_test::seeded random;
   weft::pool pool{{.workers = workers}};
   for (std::size_t const grain : {0u, 1u}) {
-    check_type<std::uint8_t>(pool, random, 3000, grain);
+    check_type<std::uint8_t, tried::more>(pool, random, 3000, grain);
     check_type<std::int16_t>(pool, random, 3000, grain);
     check_type<std::uint16_t>(pool, random, 5000, grain);
-    check_type<std::int32_t>(pool, random, 3000, grain);
+    check_type<std::int32_t, tried::more>(pool, random, 3000, grain);
     check_type<std::uint64_t>(pool, random, 3000, grain);
     check_type<std::int64_t>(pool, random, 3000, grain);
     check_type<float>(pool, random, 3000, grain);
-    check_type<double>(pool, random, 3000, grain);
+    check_type<double, tried::more>(pool, random, 3000, grain);
   }
 }
 
@@ -120,12 +137,13 @@ TEST_CASE("sizes around every threshold are sorted") {
       for (auto const p : {pattern::random, pattern::few_unique}) {
         INFO(weft_test::name(p) << ", size " << size << ", grain " << grain);
         auto const values = weft_test::values_of<std::uint32_t>(p, size, random);
-        CHECK(sorts_like_std(pool, values, std::ranges::less{}, {.grain = grain}));
-        CHECK(sorts_like_std(pool, values, [](std::uint32_t a, std::uint32_t b) { return a > b; }, {.grain = grain}));
+        CHECK(sorts_like_std(pool, values, direction::rising, std::ranges::less{}, {.grain = grain}));
+        CHECK(
+            sorts_like_std(pool, values, direction::falling, order<std::uint32_t>(std::greater<>()), {.grain = grain}));
         std::vector<std::string> words;
         for (auto const v : values) words.push_back("word " + std::to_string(v % 1000));
-        CHECK(sorts_like_std(pool, words, std::ranges::less{}, {.grain = grain}));
-        CHECK(sorts_like_std(pool, words, [](auto const& a, auto const& b) { return b < a; }, {.grain = grain}));
+        CHECK(sorts_like_std(pool, words, direction::rising, std::ranges::less{}, {.grain = grain}));
+        CHECK(sorts_like_std(pool, words, direction::falling, order<std::string>(std::greater<>()), {.grain = grain}));
       }
 }
 
@@ -136,11 +154,13 @@ TEST_CASE("a hundred thousand of each pattern and a million at random are sorted
   weft::pool pool{{.workers = workers}};
   for (auto const p : weft_test::all_patterns) {
     INFO(weft_test::name(p));
-    CHECK(sorts_like_std(pool, weft_test::values_of<std::uint32_t>(p, 100'000, random), std::less<>{}, {}));
+    CHECK(sorts_like_std(pool, weft_test::values_of<std::uint32_t>(p, 100'000, random), direction::rising,
+                         std::less<>{}, {}));
   }
-  CHECK(sorts_like_std(pool, weft_test::values_of<std::uint64_t>(pattern::skewed, 100'000, random), std::less<>{}, {}));
-  CHECK(sorts_like_std(pool, weft_test::values_of<std::int32_t>(pattern::random, 100'000, random),
-                       [](int a, int b) { return b < a; }, {}));
+  CHECK(sorts_like_std(pool, weft_test::values_of<std::uint64_t>(pattern::skewed, 100'000, random), direction::rising,
+                       std::less<>{}, {}));
+  CHECK(sorts_like_std(pool, weft_test::values_of<std::int32_t>(pattern::random, 100'000, random), direction::falling,
+                       order<std::int32_t>(std::greater<>()), {}));
   auto values = weft_test::values_of<std::uint32_t>(pattern::random, 1'000'000, random);
   auto const sum = [](auto const& v) {
     std::uint64_t s = 0, squares = 0;
@@ -148,7 +168,7 @@ TEST_CASE("a hundred thousand of each pattern and a million at random are sorted
     return std::pair(s, squares);
   };
   auto const before = sum(values);
-  pool.run([&] { parallel_sort(values); });
+  run_in(pool, [&] { parallel_sort(values); });
   CHECK(std::is_sorted(values.begin(), values.end()));
   CHECK(sum(values) == before);
 }
@@ -172,8 +192,8 @@ TEST_CASE("infinities and zeros are sorted as numbers; NaN harms nothing but the
                                            -1.0};
   std::vector<double> values(20'000);
   for (auto& v : values) v = special[random.below(special.size())];
-  CHECK(sorts_like_std(pool, values, std::less<>{}, {.grain = 100}));
-  CHECK(sorts_like_std(pool, values, std::ranges::greater{}, {.grain = 100}));
+  CHECK(sorts_like_std(pool, values, direction::rising, std::less<>{}, {.grain = 100}));
+  CHECK(sorts_like_std(pool, values, direction::falling, std::ranges::greater{}, {.grain = 100}));
 
   for (auto& v : values)
     if (random.below(10) == 0) v = std::numeric_limits<double>::quiet_NaN();
@@ -183,9 +203,9 @@ TEST_CASE("infinities and zeros are sorted as numbers; NaN harms nothing but the
     return all;
   };
   auto const before = bits(values);
-  pool.run([&] { parallel_sort(values, {.grain = 100}); });
+  run_in(pool, [&] { parallel_sort(values, {.grain = 100}); });
   CHECK(same_elements(bits(values), before));
-  pool.run([&] { parallel_sort(values, [](double a, double b) { return a < b; }, {.grain = 100}); });
+  run_in(pool, [&] { parallel_sort(values, order<double>(std::less<>()), {.grain = 100}); });
   CHECK(same_elements(bits(values), before));
 }
 
@@ -201,11 +221,11 @@ TEST_CASE("a projection, by member or by function, gives the key") {
   auto const by_key = [](pair const& a, pair const& b) { return a.key < b.key; };
   auto const by_number = [](pair const& a, pair const& b) { return a.number < b.number; };
   auto sorted = pairs;
-  pool.run([&] { parallel_sort(sorted, std::ranges::less{}, &pair::key, {.grain = grain}); });
+  run_in(pool, [&] { parallel_sort(sorted, std::ranges::less{}, &pair::key, {.grain = grain}); });
   CHECK(std::is_sorted(sorted.begin(), sorted.end(), by_key));
-  pool.run([&] { parallel_sort(sorted, {}, &pair::number); });
+  run_in(pool, [&] { parallel_sort(sorted, {}, &pair::number); });
   CHECK(sorted == pairs);
-  pool.run([&] { parallel_sort(sorted, std::greater<>{}, [](pair const& p) { return p.key; }, {.grain = grain}); });
+  run_in(pool, [&] { parallel_sort(sorted, std::greater<>{}, [](pair const& p) { return p.key; }, {.grain = grain}); });
   CHECK(std::is_sorted(sorted.rbegin(), sorted.rend(), by_key));
   std::sort(sorted.begin(), sorted.end(), by_number);
   CHECK(sorted == pairs);
@@ -213,9 +233,9 @@ TEST_CASE("a projection, by member or by function, gives the key") {
   std::vector<named> names(3000);
   for (int i = 0; i < 3000; ++i) names[static_cast<std::size_t>(i)] = {std::to_string(random.below(1000)), i};
   auto named_sorted = names;
-  pool.run([&] { parallel_sort(named_sorted, std::ranges::greater{}, &named::name, {.grain = grain}); });
+  run_in(pool, [&] { parallel_sort(named_sorted, std::ranges::greater{}, &named::name, {.grain = grain}); });
   CHECK(std::is_sorted(named_sorted.begin(), named_sorted.end(), [](auto& a, auto& b) { return b.name < a.name; }));
-  pool.run([&] { parallel_sort(named_sorted, {}, &named::number, {.grain = grain}); });
+  run_in(pool, [&] { parallel_sort(named_sorted, {}, &named::number, {.grain = grain}); });
   CHECK(named_sorted == names);
 }
 
@@ -233,12 +253,12 @@ TEST_CASE("elements that only move, and elements that are aligned to more than m
     owners.push_back(std::make_unique<int>(expected.back()));
   }
   std::sort(expected.begin(), expected.end());
-  pool.run([&] { parallel_sort(owners, std::less<>{}, [](auto const& p) { return *p; }, {.grain = grain}); });
+  run_in(pool, [&] { parallel_sort(owners, std::less<>{}, [](auto const& p) { return *p; }, {.grain = grain}); });
   CHECK(std::equal(owners.begin(), owners.end(), expected.begin(), [](auto const& p, int v) { return *p == v; }));
 
   std::vector<wide> aligned(6000);
   for (auto& a : aligned) a.key = static_cast<int>(random.below(4000));
-  pool.run([&] { parallel_sort(aligned, {}, &wide::key, {.grain = grain}); });
+  run_in(pool, [&] { parallel_sort(aligned, {}, &wide::key, {.grain = grain}); });
   CHECK(std::is_sorted(aligned.begin(), aligned.end(), [](wide const& a, wide const& b) { return a.key < b.key; }));
 }
 
@@ -251,12 +271,12 @@ TEST_CASE("any random access range is sorted: deque, array, span, a part, a rang
   weft::pool pool{{.workers = workers}};
   auto const values = weft_test::values_of<int>(pattern::random, 20'000, random);
   std::deque<int> deque(values.begin(), values.end());
-  CHECK(sorts_like_std(pool, deque, std::less<>{}, {.grain = grain}));
+  CHECK(sorts_like_std(pool, deque, direction::rising, std::less<>{}, {.grain = grain}));
   std::deque<std::string> words;
   for (auto const v : values) words.push_back(std::to_string(v % 100));
-  CHECK(sorts_like_std(pool, words, std::less<>{}, {.grain = grain}));
+  CHECK(sorts_like_std(pool, words, direction::rising, std::less<>{}, {.grain = grain}));
 
-  pool.run([&] {
+  run_in(pool, [&] {
     int few[] = {3, 1, 2};
     if (parallel_sort(few) != few + 3 || few[0] != 1 || few[2] != 3) throw std::logic_error("array");
     std::array<int, 2> two{2, 1};
@@ -285,14 +305,14 @@ TEST_CASE("a sort from a plain thread, and sorts inside loops and tasks, are pla
   parallel_sort(values, {.grain = 500});
   CHECK(std::is_sorted(values.begin(), values.end()));
   CHECK(weft::pool::current() == nullptr);
-  parallel_sort(others, [](std::uint32_t a, std::uint32_t b) { return b < a; });
+  parallel_sort(others, order<std::uint32_t>(std::greater<>()));
   CHECK(std::is_sorted(others.rbegin(), others.rend()));
 
   auto const workers = GENERATE(from_range(weft_test::sorting_workers()));
   weft::pool pool{{.workers = workers}};
   std::vector<std::vector<std::uint32_t>> many;
   for (int i = 0; i < 20; ++i) many.push_back(weft_test::values_of<std::uint32_t>(pattern::random, 3000, random));
-  pool.run([&] { weft::parallel_for(many, [](auto& each) { parallel_sort(each, {.grain = 100}); }); });
+  run_in(pool, [&] { weft::parallel_for(many, [](auto& each) { parallel_sort(each, {.grain = 100}); }); });
   CHECK(std::all_of(many.begin(), many.end(), [](auto const& v) { return std::is_sorted(v.begin(), v.end()); }));
 }
 
@@ -311,7 +331,7 @@ TEST_CASE("a comparison or a move that fails comes out, and every element is sti
         fragile::fail(kind, nth);
         bool thrown = false;
         try {
-          pool.run([&] { parallel_sort(values, std::less<>{}, {.grain = 40}); });
+          run_in(pool, [&] { parallel_sort(values, std::less<>{}, {.grain = 40}); });
         } catch (weft_test::fragile_failure const&) {
           thrown = true;
         }
@@ -338,7 +358,7 @@ TEST_CASE("sorting copies nothing: elements that fail to be copied are only move
   weft::pool pool{{.workers = workers}};
   auto values = weft_test::fragile_values(3000, 1000, random);
   fragile::fail(fragile_operation::copy, 0);
-  pool.run([&] { parallel_sort(values, std::less<>{}, {.grain = 100}); });
+  run_in(pool, [&] { parallel_sort(values, std::less<>{}, {.grain = 100}); });
   CHECK_FALSE(fragile::failed());
   fragile::fail(fragile_operation::none, 0);
   CHECK(std::is_sorted(values.begin(), values.end()));
@@ -359,12 +379,11 @@ TEST_CASE("a comparison of cheap elements that fails at the nth call loses and d
     std::atomic<std::int64_t> left{nth};
     bool thrown = false;
     try {
-      pool.run([&] {
-        parallel_sort(values,
-                      [&](int a, int b) {
+      run_in(pool, [&] {
+        parallel_sort(values, order<int>([&](int a, int b) {
                         if (left.fetch_sub(1) == 0) throw std::runtime_error("nth");
                         return a < b;
-                      },
+                      }),
                       {.grain = 300});
       });
     } catch (std::runtime_error const&) {
@@ -395,19 +414,19 @@ TEST_CASE("no input makes it quadratic: the adversary of quicksort, and the inpu
         weft_test::killer adversary(size);
         std::vector<std::size_t> values(size);
         for (std::size_t i = 0; i < size; ++i) values[i] = i;
-        pool.run([&] {
-          parallel_sort(values, [&](std::size_t a, std::size_t b) { return adversary.less(a, b); }, {.grain = grain});
+        run_in(pool, [&] {
+          parallel_sort(values, order<std::size_t>([&](std::size_t a, std::size_t b) { return adversary.less(a, b); }),
+                        {.grain = grain});
         });
         CHECK(static_cast<double>(adversary.comparisons()) < 5 * weft_test::n_log_n(size));
         auto input = adversary.ranks();
         for (auto& r : input) r = std::min(r, size);
         std::atomic<std::uint64_t> comparisons{0};
-        pool.run([&] {
-          parallel_sort(input,
-                        [&](std::size_t a, std::size_t b) {
+        run_in(pool, [&] {
+          parallel_sort(input, order<std::size_t>([&](std::size_t a, std::size_t b) {
                           ++comparisons;
                           return a < b;
-                        },
+                        }),
                         {.grain = grain});
         });
         CHECK(std::is_sorted(input.begin(), input.end()));
@@ -418,7 +437,7 @@ TEST_CASE("no input makes it quadratic: the adversary of quicksort, and the inpu
         weft_test::killer adversary(size);
         std::vector<std::unique_ptr<std::size_t>> values;
         for (std::size_t i = 0; i < size; ++i) values.push_back(std::make_unique<std::size_t>(i));
-        pool.run([&] {
+        run_in(pool, [&] {
           parallel_sort(values, [&](auto const& a, auto const& b) { return adversary.less(*a, *b); }, {.grain = grain});
         });
         CHECK(static_cast<double>(adversary.comparisons()) < 5 * weft_test::n_log_n(size));
@@ -437,9 +456,9 @@ TEST_CASE("sorted and falling ranges cost about one comparison for each element,
     auto cheap = weft_test::values_of<std::uint32_t>(p, size, random);
     std::deque<std::uint32_t> in_blocks(cheap.begin(), cheap.end());
     std::atomic<std::uint64_t> comparisons{0}, in_deque{0};
-    pool.run([&] {
-      parallel_sort(cheap, [&](auto a, auto b) { return ++comparisons, a < b; });
-      parallel_sort(in_blocks, [&](auto a, auto b) { return ++in_deque, a < b; });
+    run_in(pool, [&] {
+      parallel_sort(cheap, order<std::uint32_t>([&](auto a, auto b) { return ++comparisons, a < b; }));
+      parallel_sort(in_blocks, order<std::uint32_t>([&](auto a, auto b) { return ++in_deque, a < b; }));
     });
     CHECK(std::is_sorted(cheap.begin(), cheap.end()));
     CHECK(std::is_sorted(in_blocks.begin(), in_blocks.end()));
@@ -468,11 +487,11 @@ TEST_CASE("an order that contradicts itself gives some order of the same element
     std::vector<std::string> words;
     for (auto const v : values) words.push_back(std::to_string(v));
     auto shuffled = words;
-    pool.run([&] {
-      parallel_sort(cheap, some_order, {.grain = 200});
-      parallel_sort(shuffled, some_order, {.grain = 200});
-      parallel_sort(cheap, [](auto, auto) { return true; }, {.grain = 200});
-      parallel_sort(shuffled, [](auto const&, auto const&) { return true; }, {.grain = 200});
+    run_in(pool, [&] {
+      parallel_sort(cheap, order<std::uint32_t>(some_order), {.grain = 200});
+      parallel_sort(shuffled, order<std::string>(some_order), {.grain = 200});
+      parallel_sort(cheap, order<std::uint32_t>([](auto, auto) { return true; }), {.grain = 200});
+      parallel_sort(shuffled, order<std::string>([](auto const&, auto const&) { return true; }), {.grain = 200});
     });
     CHECK(same_elements(cheap, values));
     CHECK(same_elements(shuffled, words));
@@ -493,7 +512,7 @@ TEST_CASE("a stop ends a sort with every element in its range") {
       std::deque<std::uint32_t> in_blocks(values.begin(), values.end());
       std::atomic<std::int64_t> left{after};
       std::atomic<bool> asked{false};
-      auto const slow_once = [&](std::uint32_t a, std::uint32_t b) {
+      order<std::uint32_t> const slow_once = [&](std::uint32_t a, std::uint32_t b) {
         if (left.fetch_sub(1) <= 0) {
           asked = true;
           // Until the stop has arrived: no worker gets to the end meanwhile.
@@ -541,10 +560,10 @@ TEST_CASE("without memory it sorts all the same") {
   for (std::int64_t nth = 0; nth < 60; ++nth) {
     for (bool const by_number : {true, false}) {
       auto numbers = values;
-      pool.run([&] {
+      run_in(pool, [&] {
         weft_test::failing_allocation const failure(nth);
         if (by_number) parallel_sort(numbers, {.grain = 300});
-        else parallel_sort(numbers, [](std::uint32_t a, std::uint32_t b) { return a < b; }, {.grain = 300});
+        else parallel_sort(numbers, order<std::uint32_t>(std::less<>()), {.grain = 300});
         failures += failure.happened();
       });
       wrong += numbers != expected;

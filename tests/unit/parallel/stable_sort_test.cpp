@@ -5,6 +5,7 @@
 #include "support/watchdog.hpp"
 #include "unit/parallel/sorting.hpp"
 
+#include <weft/base/function.hpp>
 #include <weft/cancel/stop_token.hpp>
 #include <weft/coro/run.hpp>
 #include <weft/coro/this_task.hpp>
@@ -60,11 +61,21 @@ std::vector<placed<Key>> placed_values(pattern p, std::size_t size, weft_test::s
   return values;
 }
 
+// Orders that are not the standard's. One type for each type of elements: each type of comparison has the whole of a sort compiled.
+template <class T>
+using order = std::function<bool(T const&, T const&)>;
+
+void run_in(weft::pool& pool, weft::detail::function_ref<void()> work) { pool.run(work); }
+
+bool comes_first(fragile const& a, fragile const& b) {
+  return std::pair(a.key(), a.number()) < std::pair(b.key(), b.number());
+}
+
 template <class Values, class Comp, class Proj>
 bool sorts_like_std(weft::pool& pool, Values values, Comp comp, Proj proj, weft::loop_options options) {
   auto expected = values;
   std::ranges::stable_sort(expected, comp, proj);
-  pool.run([&] {
+  run_in(pool, [&] {
     if (parallel_stable_sort(values, comp, proj, options) != values.end()) throw std::logic_error("not the end");
   });
   return values == expected;
@@ -84,7 +95,7 @@ TEST_CASE("equal elements keep their order, in every pattern and size") {
     CHECK(sorts_like_std(pool, values, std::ranges::less{}, &element::key, {.grain = grain}));
     for (auto& v : values) v.key %= 50;
     CHECK(sorts_like_std(pool, values, std::greater<>{}, &element::key, {.grain = grain}));
-    CHECK(sorts_like_std(pool, values, [](auto& a, auto& b) { return a.key < b.key; }, std::identity{},
+    CHECK(sorts_like_std(pool, values, order<element>([](auto& a, auto& b) { return a.key < b.key; }), std::identity{},
                          {.grain = grain}));
   };
   for (auto const size : sizes)
@@ -107,7 +118,7 @@ TEST_CASE("numbers that can be told apart though they are equal keep their order
   for (auto& v : values) v = random.below(2) != 0 ? static_cast<double>(random.below(3)) : -0.0;
   auto expected = values;
   std::stable_sort(expected.begin(), expected.end());
-  pool.run([&] { parallel_stable_sort(values, {.grain = 100}); });
+  run_in(pool, [&] { parallel_stable_sort(values, {.grain = 100}); });
   auto const same = [](double a, double b) {
     return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
   };
@@ -132,17 +143,17 @@ TEST_CASE("strings, elements that only move, elements in blocks, a part, a range
   std::vector<std::unique_ptr<placed<int>>> owners;
   for (std::uint32_t i = 0; i < 4000; ++i)
     owners.push_back(std::make_unique<placed<int>>(placed<int>{static_cast<int>(random.below(30)), i}));
-  pool.run([&] { parallel_stable_sort(owners, {}, [](auto const& o) { return o->key; }, {.grain = grain}); });
+  run_in(pool, [&] { parallel_stable_sort(owners, {}, [](auto const& o) { return o->key; }, {.grain = grain}); });
   CHECK(std::is_sorted(owners.begin(), owners.end(), [](auto const& a, auto const& b) {
     return std::pair(a->key, a->place) < std::pair(b->key, b->place);
   }));
 
-  auto part = placed_values<int>(pattern::few_unique, 3000, random);
+  auto part = placed_values<std::uint32_t>(pattern::few_unique, 3000, random);
   auto expected = part;
-  auto const by_key = [](auto const& a, auto const& b) { return a.key < b.key; };
+  order<placed<std::uint32_t>> const by_key = [](auto const& a, auto const& b) { return a.key < b.key; };
   std::stable_sort(expected.begin() + 100, expected.begin() + 2000, by_key);
   std::stable_sort(expected.rbegin(), expected.rend() - 2000, by_key);
-  pool.run([&] {
+  run_in(pool, [&] {
     parallel_stable_sort(std::span(part).subspan(100, 1900), by_key, {.grain = grain});
     parallel_stable_sort(std::views::reverse(part) | std::views::take(1000), by_key, {.grain = grain});
   });
@@ -152,9 +163,9 @@ TEST_CASE("strings, elements that only move, elements in blocks, a part, a range
 TEST_CASE("a stable sort from a plain thread is a plain call") {
   weft_test::watchdog const guard("stable_sort_test: from a plain thread");
   weft_test::seeded random;
-  auto values = placed_values<int>(pattern::few_unique, 20'000, random);
+  auto values = placed_values<std::uint32_t>(pattern::few_unique, 20'000, random);
   auto expected = values;
-  auto const by_key = [](auto const& a, auto const& b) { return a.key < b.key; };
+  order<placed<std::uint32_t>> const by_key = [](auto const& a, auto const& b) { return a.key < b.key; };
   std::stable_sort(expected.begin(), expected.end(), by_key);
   parallel_stable_sort(values, by_key);
   CHECK(values == expected);
@@ -175,7 +186,7 @@ TEST_CASE("a comparison or a move that fails comes out of a stable sort, and eve
       fragile::fail(kind, nth);
       bool thrown = false;
       try {
-        pool.run([&] { parallel_stable_sort(values, std::less<>{}, {.grain = 40}); });
+        run_in(pool, [&] { parallel_stable_sort(values, std::less<>{}, {.grain = 40}); });
       } catch (weft_test::fragile_failure const&) {
         thrown = true;
       }
@@ -183,9 +194,7 @@ TEST_CASE("a comparison or a move that fails comes out of a stable sort, and eve
       fragile::fail(fragile_operation::none, 0);
       wrong += thrown != failed || !weft_test::all_there(values) || fragile::living != static_cast<int>(size);
       if (!failed) {
-        wrong += !std::is_sorted(values.begin(), values.end(), [](fragile const& a, fragile const& b) {
-          return std::pair(a.key(), a.number()) < std::pair(b.key(), b.number());
-        });
+        wrong += !std::is_sorted(values.begin(), values.end(), comes_first);
         break;
       }
       ++failures;
@@ -205,20 +214,21 @@ TEST_CASE("a comparison that fails while elements are in the buffer brings them 
   int wrong = 0, failures = 0;
   for (std::int64_t nth = 0;; nth += 1 + nth / 8) {
     std::vector<std::unique_ptr<int>> owners;
-    std::vector<int> cheap;
-    for (int i = 0; i < 1500; ++i) owners.push_back(std::make_unique<int>(i)), cheap.push_back(i);
+    std::vector<std::uint32_t> cheap;
+    for (std::uint32_t i = 0; i < 1500; ++i)
+      owners.push_back(std::make_unique<int>(static_cast<int>(i))), cheap.push_back(i);
     std::shuffle(owners.begin(), owners.end(), random);
     std::shuffle(cheap.begin(), cheap.end(), random);
     int thrown = 0;
     auto attempt = [&](auto& values, auto value_of) {
       std::atomic<std::int64_t> left{nth};
       try {
-        pool.run([&] {
-          parallel_stable_sort(values,
-                               [&](auto const& a, auto const& b) {
+        run_in(pool, [&] {
+          using element = std::ranges::range_value_t<decltype(values)>;
+          parallel_stable_sort(values, order<element>([&](element const& a, element const& b) {
                                  if (left.fetch_sub(1) == 0) throw std::runtime_error("nth");
                                  return value_of(a) < value_of(b);
-                               },
+                               }),
                                {.grain = 100});
         });
       } catch (std::runtime_error const&) {
@@ -230,7 +240,7 @@ TEST_CASE("a comparison that fails while elements are in the buffer brings them 
     };
     bool lost = std::any_of(owners.begin(), owners.end(), [](auto const& o) { return o == nullptr; });
     attempt(owners, [&](auto const& o) { return o ? *o : (lost = true, 0); });
-    attempt(cheap, [](int v) { return v; });
+    attempt(cheap, [](std::uint32_t v) { return v; });
     wrong += lost;
     if (thrown == 0) break;
     failures += thrown;
@@ -248,7 +258,9 @@ TEST_CASE("comparisons: n log n at most, n where the range is sorted or falls") 
   auto count = [&](pattern p) {
     auto values = weft_test::values_of<std::uint32_t>(p, size, random);
     std::atomic<std::uint64_t> comparisons{0};
-    pool.run([&] { parallel_stable_sort(values, [&](auto a, auto b) { return ++comparisons, a < b; }); });
+    run_in(pool, [&] {
+      parallel_stable_sort(values, order<std::uint32_t>([&](auto a, auto b) { return ++comparisons, a < b; }));
+    });
     CHECK(std::is_sorted(values.begin(), values.end()));
     return static_cast<double>(comparisons);
   };
@@ -257,9 +269,11 @@ TEST_CASE("comparisons: n log n at most, n where the range is sorted or falls") 
   CHECK(count(pattern::equal) < 1.01 * size);
   for (auto const p : weft_test::all_patterns) CHECK(count(p) < 1.3 * weft_test::n_log_n(size));
   weft_test::killer adversary(size);
-  std::vector<std::size_t> values(size);
-  for (std::size_t i = 0; i < size; ++i) values[i] = i;
-  pool.run([&] { parallel_stable_sort(values, [&](auto a, auto b) { return adversary.less(a, b); }); });
+  std::vector<std::uint32_t> values(size);
+  for (std::uint32_t i = 0; i < size; ++i) values[i] = i;
+  run_in(pool, [&] {
+    parallel_stable_sort(values, order<std::uint32_t>([&](auto a, auto b) { return adversary.less(a, b); }));
+  });
   CHECK(static_cast<double>(adversary.comparisons()) < 1.3 * weft_test::n_log_n(size));
 }
 
@@ -275,11 +289,13 @@ TEST_CASE("an order that contradicts itself gives some order of the same element
   auto const check = [&](auto values) {
     std::atomic<std::uint32_t> state{static_cast<std::uint32_t>(random())};
     auto expected = values;
-    pool.run([&] {
-      parallel_stable_sort(
-          values, [&](auto const&, auto const&) { return (state.fetch_add(0x9E3779B9u) * 0x85EBCA6Bu >> 19 & 1) != 0; },
-          {.grain = 100});
-      parallel_stable_sort(values, [](auto const&, auto const&) { return true; }, {.grain = 100});
+    run_in(pool, [&] {
+      using element = std::ranges::range_value_t<decltype(values)>;
+      parallel_stable_sort(values, order<element>([&](auto const&, auto const&) {
+                             return (state.fetch_add(0x9E3779B9u) * 0x85EBCA6Bu >> 19 & 1) != 0;
+                           }),
+                           {.grain = 100});
+      parallel_stable_sort(values, order<element>([](auto const&, auto const&) { return true; }), {.grain = 100});
     });
     std::sort(values.begin(), values.end());
     std::sort(expected.begin(), expected.end());
@@ -303,14 +319,13 @@ TEST_CASE("a stop ends a stable sort with every element in its range") {
     std::atomic<std::int64_t> left{after};
     std::atomic<bool> asked{false};
     auto f = pool.spawn([&] {
-      parallel_stable_sort(numbers,
-                           [&](std::uint32_t a, std::uint32_t b) {
+      parallel_stable_sort(numbers, order<std::uint32_t>([&](std::uint32_t a, std::uint32_t b) {
                              if (left.fetch_sub(1) == 0) {
                                asked = true;
                                while (!weft::this_task::stop_token().stop_requested()) std::this_thread::yield();
                              }
                              return a < b;
-                           },
+                           }),
                            {.grain = 100});
     });
     while (!asked) std::this_thread::yield();
@@ -329,7 +344,7 @@ TEST_CASE("without memory a stable sort is stable all the same") {
   weft::pool pool{{.workers = workers}};
   auto const values = placed_values<std::uint32_t>(pattern::few_unique, 3000, random);
   auto expected = values;
-  auto const by_key = [](auto const& a, auto const& b) { return a.key < b.key; };
+  order<placed<std::uint32_t>> const by_key = [](auto const& a, auto const& b) { return a.key < b.key; };
   std::stable_sort(expected.begin(), expected.end(), by_key);
   std::vector<std::string> words, sorted_words;
   for (auto const& v : values) words.push_back(std::to_string(v.key));
@@ -340,7 +355,7 @@ TEST_CASE("without memory a stable sort is stable all the same") {
     auto cheap = values;
     auto strings = words;
     auto few = weft_test::fragile_values(1000, 20, random);
-    pool.run([&] {
+    run_in(pool, [&] {
       {
         weft_test::failing_allocation const failure(nth);
         parallel_stable_sort(cheap, by_key, {.grain = 100});
@@ -356,9 +371,7 @@ TEST_CASE("without memory a stable sort is stable all the same") {
       }
     });
     wrong += cheap != expected || strings != sorted_words;
-    wrong += !std::is_sorted(few.begin(), few.end(), [](fragile const& a, fragile const& b) {
-      return std::pair(a.key(), a.number()) < std::pair(b.key(), b.number());
-    });
+    wrong += !std::is_sorted(few.begin(), few.end(), comes_first);
   }
   CHECK(wrong == 0);
   CHECK(failures > 0);
