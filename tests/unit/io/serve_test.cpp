@@ -7,6 +7,7 @@
 #include "support/workers.hpp"
 
 #include <weft/combine/when_all.hpp>
+#include <weft/coro/promise.hpp>
 #include <weft/coro/run.hpp>
 #include <weft/coro/task.hpp>
 #include <weft/future/spawn.hpp>
@@ -23,7 +24,9 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <coroutine>
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <new>
@@ -62,6 +65,68 @@ task<> echo_once(tcp_stream s) {
   auto const text = co_await read_some(s, 10);
   co_await s.write(text);
 }
+
+/// Asks anew for as long as nothing but the end comes.
+task<std::string> asks_until_answered(endpoint at) {
+  std::string text;
+  for (int tries = 0; text.empty() && tries != 10; ++tries) {
+    try {
+      auto s = co_await tcp_stream::connect(at);
+      co_await s.write(std::string_view("0123456789"));
+      text = co_await read_some(s, 10);
+    } catch (std::system_error const&) {  // refused, or reset by who has not read it
+    }
+  }
+  co_return text;
+}
+
+/// Too large for the blocks that a worker keeps: what it is put into is allocated.
+struct large_connection {
+  explicit large_connection(tcp_stream&& s) noexcept : stream(std::move(s)) {}
+  mutable tcp_stream stream;
+  std::array<std::byte, 4096> ballast{};
+};
+
+/// After each of the first so many accepts, the next allocation on that thread fails, which is that for the connection's task.
+struct listener_without_memory {
+  explicit listener_without_memory(int times) : left(times) {}
+
+  class awaiter : public weft::detail::native_awaiter {
+   public:
+    explicit awaiter(listener_without_memory& of) : accepting_(of.inner.accept().operator co_await()), all_(of) {}
+    bool await_ready() const noexcept { return accepting_.await_ready(); }
+    template <class Promise>
+    bool await_suspend(std::coroutine_handle<Promise> task) {
+      return accepting_.await_suspend(task);
+    }
+    large_connection await_resume() {
+      large_connection c(accepting_.await_resume());
+      ++all_.accepted;
+      if (all_.left != 0) {
+        --all_.left;
+        all_.failing.emplace(0);
+      }
+      return c;
+    }
+
+   private:
+    decltype(std::declval<tcp_listener&>().accept().operator co_await()) accepting_;
+    listener_without_memory& all_;
+  };
+  class operation {
+   public:
+    explicit operation(listener_without_memory& of) noexcept : all_(&of) {}
+    auto operator co_await() const { return awaiter(*all_); }
+
+   private:
+    listener_without_memory* all_;
+  };
+  operation accept() noexcept { return operation(*this); }
+
+  tcp_listener inner = tcp_listener::bind(endpoint::loopback());
+  int left, accepted = 0;  // of the task that accepts
+  std::optional<weft_test::failing_allocation> failing;
+};
 
 std::atomic<int> failures{0};
 void count_failure(std::exception_ptr) noexcept { ++failures; }
@@ -328,9 +393,9 @@ TEST_CASE("a server that runs out of descriptors waits and goes on") {
   server.get();
 }
 
-TEST_CASE("a connection for which there is no memory is closed, and the server goes on") {
+TEST_CASE("a connection whose handler finds no memory for its task is closed, and the server goes on") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
-  weft_test::watchdog const guard("serve_test: no memory");
+  weft_test::watchdog const guard("serve_test: no memory for a task");
   weft_test::balance const balance;
   weft::pool pool{{.workers = workers, .on_failure = &count_failure}};
   std::atomic<int> asked{0};
@@ -341,22 +406,46 @@ TEST_CASE("a connection for which there is no memory is closed, and the server g
   auto listener = tcp_listener::bind(endpoint::loopback());
   auto const at = listener.local();
   auto server = pool.spawn(weft::serve(listener, handler));
-  auto answer = pool.run([&]() -> task<std::string> {
-    for (int tries = 0;; ++tries) {
-      auto s = co_await tcp_stream::connect(at);
-      std::string text;
-      try {
-        co_await s.write(std::string_view("0123456789"));
-        text = co_await read_some(s, 10);
-      } catch (std::system_error const&) {  // reset by who has not read it
-      }
-      if (!text.empty() || tries == 10) co_return text;
-    }
-  });
-  CHECK(answer == "0123456789");
+  CHECK(pool.run(asks_until_answered(at)) == "0123456789");
   CHECK(asked == 3);
   listener.close();
   server.get();
+}
+
+TEST_CASE("a connection for which the server finds no memory is closed, and the server goes on") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("serve_test: no memory");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = workers}};
+  std::atomic<int> begun{0};
+  auto const serves = [&pool, &begun](auto const& handler) {
+    begun = 0;
+    listener_without_memory listener(2);
+    auto const at = listener.inner.local();
+    auto server = pool.spawn([&]() -> task<> {
+      std::exception_ptr failure;
+      try {
+        co_await weft::serve(listener, std::ref(handler));
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      listener.inner.close();  // so that nobody waits for an answer in vain
+      if (failure) std::rethrow_exception(failure);
+    });
+    CHECK(pool.run(asks_until_answered(at)) == "0123456789");
+    CHECK(begun == 1);
+    CHECK(listener.accepted == 3);
+    listener.inner.close();
+    CHECK_NOTHROW(server.get());
+  };
+  serves([&begun](large_connection c) -> task<> {  // its frame is all that there is of the connection
+    ++begun;
+    co_await echo_once(std::move(c.stream));
+  });
+  serves([&begun](large_connection const& c) -> task<> {  // which stays beside it
+    ++begun;
+    co_await echo_once(std::move(c.stream));
+  });
 }
 
 TEST_CASE("a server of unix sockets is the same") {
