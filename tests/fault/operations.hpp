@@ -25,6 +25,9 @@ struct operation {
 
 std::span<operation const> operations();
 
+/// Those that need the system.
+std::span<operation const> system_operations();
+
 /// What user_code throws.
 struct planted : std::runtime_error {
   planted() : std::runtime_error("planted") {}
