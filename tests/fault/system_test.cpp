@@ -337,3 +337,56 @@ TEST_CASE("a system that forbids a call instead of not having it is waited in wi
   p.run([]() -> weft::task<> { co_await weft::sleep_for(std::chrono::milliseconds(20)); });
   CHECK(forbidden.seen() <= 2);
 }
+
+// Under strace, which lets the system itself say no to the first call of each thread: strace.sh runs it again and again.
+TEST_CASE(
+    "an operation ends well when the system has said no for a while, and says until then what the system has said",
+    "[.strace]") {
+  harmless_signals const ignored;
+  std::map<std::string_view, int> const names{
+      {"EACCES", EACCES},         {"EAGAIN", EAGAIN}, {"EBADF", EBADF},     {"ECONNABORTED", ECONNABORTED},
+      {"ECONNRESET", ECONNRESET}, {"EINTR", EINTR},   {"EIO", EIO},         {"EINVAL", EINVAL},
+      {"EMFILE", EMFILE},         {"ENFILE", ENFILE}, {"ENOBUFS", ENOBUFS}, {"ENOMEM", ENOMEM},
+      {"ENOSPC", ENOSPC},         {"ENOSYS", ENOSYS}, {"EPERM", EPERM},     {"ETIMEDOUT", ETIMEDOUT}};
+  auto const asked = [](char const* variable) -> std::string_view {
+    char const* const value = std::getenv(variable);
+    return value ? value : "";
+  };
+  auto const error = names.find(asked("WEFT_ERROR"));
+  REQUIRE(error != names.end());
+  bool const goes_on = asked("WEFT_OUTCOME") == "goes_on";
+  auto const operations = weft_test::system_operations();
+  auto const o = std::find_if(operations.begin(), operations.end(),
+                              [&](operation const& one) { return one.names.starts_with(asked("WEFT_FAULT")); });
+  REQUIRE(o != operations.end());
+
+  auto const io = asked("WEFT_IO") == "io_uring" ? weft::io_backend::io_uring : weft::io_backend::epoll;
+  int failures = 0;
+  std::string said;
+  said.reserve(1000);
+  auto const tried = [&](auto what) {
+    try {
+      what();
+      return true;
+    } catch (...) {
+      int number = 0;
+      auto const how = weft_test::what_came_out(said, &number);
+      ++failures;
+      INFO(said);
+      bool const no_memory = how == came_out::no_memory && error->second == ENOMEM;
+      // No memory for a thread is EAGAIN there.
+      CHECK((no_memory || (how == came_out::system_error && (number == error->second || number == EAGAIN))));
+      return false;
+    }
+  };
+  std::optional<weft::pool> p;
+  auto const both = [&] {
+    if (!p) p.emplace(weft::pool_options{.workers = 2, .io = io});
+    p->run(o->program);
+    p->run(weft_test::check_pool);
+  };
+  bool done = false;
+  for (int i = 0; i != 20 && !done; ++i) done = tried(both);
+  CHECK(done);
+  CHECK((failures == 0 || !goes_on));
+}
