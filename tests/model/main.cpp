@@ -108,11 +108,11 @@ class search {
  public:
   search(entry const& e, settings const& s)
       : e_(e), walk_(s.seed), priorities_(s.seed), most_exhaustive_(s.most_exhaustive) {
-    limits own = e.within;
+    limits own{std::max(e.within.preemptions, 2u), e.within.deviations};
     if (s.preemptions) own.preemptions = *s.preemptions;
     if (s.deviations) own.deviations = *s.deviations;
     if (order_table::the().weakened()) own.deviations = std::max(own.deviations, 1u);
-    for (limits const l : {limits{std::min(own.preemptions, 1u), 0},
+    for (limits const l : {limits{std::min(own.preemptions, 1u), 0}, limits{std::min(own.preemptions, 2u), 0},
                            limits{std::min(own.preemptions, 2u), std::min(own.deviations, 1u)}, own})
       if (stages_.empty() || l.preemptions != stages_.back().preemptions || l.deviations != stages_.back().deviations)
         stages_.push_back(l);
