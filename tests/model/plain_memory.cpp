@@ -18,10 +18,26 @@ namespace {
 
 enum kind : std::uint8_t { is_read, is_write };
 
-struct record {
-  std::uint64_t time : 20;
-  std::uint64_t code : 24;  // its offset in the program
-  std::uint64_t thread : 4, bytes : 8, how : 8;
+/// An access, in one word: where in the program, when, by whom, of which bytes, how.
+class record {
+ public:
+  record() = default;
+  record(std::uint32_t code, std::uint32_t time, unsigned thread, std::uint8_t bytes, kind how) noexcept
+      : all_((code & 0xFFFFFF) | std::uint64_t{time & 0xFFFFF} << 24 | std::uint64_t{thread} << 44 |
+             std::uint64_t{bytes} << 48 | std::uint64_t{how} << 56) {}
+
+  [[nodiscard]] std::uint32_t code() const noexcept { return all_ & 0xFFFFFF; }
+  [[nodiscard]] std::uint32_t time() const noexcept { return all_ >> 24 & 0xFFFFF; }
+  [[nodiscard]] unsigned thread() const noexcept { return all_ >> 44 & 15; }
+  [[nodiscard]] unsigned bytes() const noexcept { return all_ >> 48 & 0xFF; }
+  [[nodiscard]] kind how() const noexcept { return static_cast<kind>(all_ >> 56); }
+  /// Of the same bytes by the same thread.
+  [[nodiscard]] bool beside(record const& r) const noexcept {
+    return ((all_ ^ r.all_) & std::uint64_t{0xFFF} << 44) == 0;
+  }
+
+ private:
+  std::uint64_t all_ = 0;
 };
 
 /// Eight bytes of memory.
@@ -68,16 +84,14 @@ std::uint32_t offset_of(void const* code) noexcept {
   return static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(code) -
                                     reinterpret_cast<std::uintptr_t>(&__executable_start));
 }
-record made(std::uint32_t time, void const* code, unsigned thread, std::uint8_t bytes, kind how) noexcept {
-  return {time & 0xFFFFF, offset_of(code) & 0xFFFFFF, thread & 15, bytes, how};
-}
 std::string place_of(std::uint32_t code) { return place_in_code(&__executable_start + code); }
 
 [[noreturn, gnu::noinline]] void race(record const& before, kind how, void const* code) {
   explorer::working const on_behalf;
   auto const name = [](unsigned k) { return k == is_write ? std::string("write") : std::string("read"); };
   explorer::the().wrong("data race: " + name(how) + " at " + place_in_code(code) + ", not ordered with the " +
-                        name(before.how) + " by T" + std::to_string(before.thread) + " at " + place_of(before.code));
+                        name(before.how()) + " by T" + std::to_string(before.thread()) + " at " +
+                        place_of(before.code()));
 }
 
 [[noreturn, gnu::noinline]] void used_after_free(void const* code) {
@@ -86,22 +100,24 @@ std::string place_of(std::uint32_t code) { return place_in_code(&__executable_st
 }
 
 // What others have done must happen before. What this says as well is left out.
-void note(granule& g, memory_view const& t, std::uint32_t now, std::uint8_t bytes, kind how, void const* code) {
+void note(granule& g, memory_view const& t, record const& mine, void const* code) {
+  auto const bytes = mine.bytes();
+  auto const how = mine.how();
   std::uint8_t kept = 0;
   bool noted = false;
   for (std::uint8_t i = 0; i != g.count; ++i) {
     record const r = g.records[i];
-    if ((r.bytes & bytes) != 0) {
-      bool const covered = (r.bytes & ~bytes) == 0;
-      if (r.thread == t.id) {
+    if ((r.bytes() & bytes) != 0) {
+      bool const covered = (r.bytes() & ~bytes) == 0;
+      if (r.thread() == t.id) {
         // Of the same bytes: a write stands for reads before it, and each for itself.
-        if (covered && (how == is_write || r.how == is_read)) continue;
-        if (r.how == is_write && r.time == now && (bytes & ~r.bytes) == 0) noted = true;
+        if (covered && (how == is_write || r.how() == is_read)) continue;
+        if (r.how() == is_write && r.time() == mine.time() && (bytes & ~r.bytes()) == 0) noted = true;
       } else {
-        bool const ordered = t.now.happened.covers(r.thread, r.time);
-        if (!ordered && (how == is_write || r.how == is_write)) [[unlikely]]
+        bool const ordered = t.now.happened.covers(r.thread(), r.time());
+        if (!ordered && (how == is_write || r.how() == is_write)) [[unlikely]]
           race(r, how, code);
-        if (ordered && covered && (how == is_write || r.how == is_read)) continue;
+        if (ordered && covered && (how == is_write || r.how() == is_read)) continue;
       }
     }
     g.records[kept++] = r;
@@ -113,37 +129,53 @@ void note(granule& g, memory_view const& t, std::uint32_t now, std::uint8_t byte
     std::memmove(&g.records[0], &g.records[1], sizeof(record) * (g.records.size() - 1));
     --g.count;
   }
-  g.records[g.count++] = made(now, code, t.id, bytes, how);
+  g.records[g.count++] = mine;
 }
 
 inline void touch(std::uintptr_t address, std::uint8_t bytes, kind how, void const* code) {
   memory_view const& t = explorer::the().view();
-  auto const now = t.now.happened.of(t.id);
+  record const mine(offset_of(code), t.now.happened.of(t.id), t.id, bytes, how);
   granule& g = find(address);
-  if (was_known(g, address)) {
-    if (g.is_freed) [[unlikely]]
-      used_after_free(code);
-    if (g.is_apart) return;
-    if (g.count != 0) {
-      record& r = g.records[g.count - 1u];
-      // Nobody has come between: what others did was looked at then, and is known of now as well.
-      if (r.thread == t.id && r.bytes == bytes && r.how >= how) {
-        if (r.time == now) return;
-        if (r.how == how) {
-          r = made(now, code, t.id, bytes, how);
-          return;
-        }
+  if (!was_known(g, address)) {
+    g.records[0] = mine;
+    g.count = 1;
+    return;
+  }
+  if (g.is_freed) [[unlikely]]
+    used_after_free(code);
+  if (g.is_apart) return;
+  if (g.count != 0) {
+    // Nobody has come between: what others did was looked at then, and is known of now as well.
+    record& r = g.records[g.count - 1u];
+    if (r.beside(mine)) {
+      if (r.how() == how || (r.how() < how && g.count == 1)) {
+        r = mine;
+        return;
+      }
+      if (r.how() > how) {
+        if (r.time() == mine.time()) return;
         if (g.count != g.records.size()) {
-          g.records[g.count++] = made(now, code, t.id, bytes, how);
+          g.records[g.count++] = mine;
           return;
         }
       }
     }
-    note(g, t, now, bytes, how, code);
-    return;
   }
-  g.records[0] = made(now, code, t.id, bytes, how);
-  g.count = 1;
+  note(g, t, mine, code);
+}
+
+/// All before it must happen before it, and nothing comes behind it.
+void touch_for_the_last_time(std::uintptr_t address, void const* code) {
+  granule& g = find(address);
+  if (was_known(g, address)) {
+    if (g.is_freed) used_after_free(code);
+    memory_view const& t = explorer::the().view();
+    if (!g.is_apart)
+      for (std::uint8_t i = 0; i != g.count; ++i)
+        if (record const r = g.records[i]; r.thread() != t.id && !t.now.happened.covers(r.thread(), r.time()))
+          race(r, is_write, code);
+  }
+  g.is_freed = true;
 }
 
 void touch_range(void const* at, std::size_t size, kind how, void const* code) {
@@ -199,15 +231,7 @@ void give_back(void* p) noexcept {
   auto const first = reinterpret_cast<std::uintptr_t>(p) / 8 * 8;
   auto const end = reinterpret_cast<std::uintptr_t>(p) + std::min<std::size_t>(b->size, 4096);
   b->mark = mark_of(b, freed_mark);
-  memory_view const& t = explorer::the().view();
-  for (auto a = first; a < end; a += 8) {
-    granule& g = find(a);
-    if (was_known(g, a)) {
-      if (g.is_freed) used_after_free(__builtin_return_address(0));
-      if (!g.is_apart) note(g, t, t.now.happened.of(t.id), 0xFF, is_write, __builtin_return_address(0));
-    }
-    g.is_freed = true;
-  }
+  for (auto a = first; a < end; a += 8) touch_for_the_last_time(a, __builtin_return_address(0));
 }
 
 }  // namespace
