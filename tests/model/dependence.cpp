@@ -19,17 +19,21 @@ void dependence::begin() {
   for (past& p : past_) p.time = time_at_first;
   found_.clear();
   name_ = taken_ = 0;
-  count_.fill(0);
   place_.assign(1, 0);
+  by_.assign(1, 0);
+  for (auto& steps : steps_of_) steps.assign(1, 0);
   running_ = clockwork;
   steps(0);
 }
 
 void dependence::steps(unsigned thread) {
-  if (naming_ && step_ != 0) end_step();
+  name_ += name_of_step();
+  taken_ = 0;
   running_ = thread;
   past_[thread].last[thread] = ++step_;
-  if (naming_) place_.push_back(++count_[thread]);
+  place_.push_back(static_cast<std::uint32_t>(steps_of_[thread].size()));
+  by_.push_back(static_cast<std::uint8_t>(thread));
+  steps_of_[thread].push_back(step_);
 }
 
 dependence::object& dependence::at(shared kind, std::uint32_t number) {
@@ -45,7 +49,7 @@ dependence::object& dependence::at(shared kind, std::uint32_t number) {
 }
 
 void dependence::found(std::uint32_t earlier, unsigned later) {
-  if (step_ >= from_) found_.push_back({earlier, later});
+  if (step_ >= from_) found_.push_back({earlier, step_, later});
 }
 
 // An order is looked for to the nearest alone. If somebody has looked since the last change, that change comes before what he has looked at.
@@ -75,17 +79,12 @@ void dependence::note(object& o, unsigned thread, use how) {
   }
 }
 
-// A sum over the steps, so that the order in which they were run does not matter; of each what comes before it.
-void dependence::end_step() noexcept {
-  std::uint64_t h = mixed(running_ + 1);
-  for (unsigned t = 0; t != everybody; ++t) h = mixed(h + place_[past_[running_].last[t]]);
-  name_ += mixed(h ^ taken_);
-  taken_ = 0;
-}
-
-std::uint64_t dependence::class_name() noexcept {
-  if (step_ != 0) end_step();
-  return name_;
+// Summed over the steps, so that the order in which they were run does not matter; of each what comes before it.
+std::uint64_t dependence::name_of_step() const noexcept {
+  if (step_ == 0) return 0;
+  auto h = mixed(taken_ + running_ + 1);
+  for (unsigned t = 0; t != everybody; ++t) h = (h ^ place_[past_[running_].last[t]]) * 0x9E3779B97F4A7C15u + (h >> 29);
+  return mixed(h);
 }
 
 }  // namespace weft_model

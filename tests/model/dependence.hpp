@@ -37,7 +37,8 @@ class dependence {
   /// Two steps that depend on each other, with nothing between them that holds them in this order.
   struct reversible {
     std::uint32_t earlier;  // the step
-    unsigned later;         // the thread of the other
+    std::uint32_t step;     // the other
+    unsigned later;         // its thread
   };
 
   /// An object; forgotten when the next execution begins.
@@ -61,11 +62,18 @@ class dependence {
   void note_from(std::uint32_t step) noexcept { from_ = step; }
   [[nodiscard]] std::vector<reversible> const& found() const noexcept { return found_; }
 
-  /// The same for equivalent executions, and else different but by chance. Where asked for before it begins.
-  void name_class(bool on) noexcept { naming_ = on; }
+  /// A step by what is the same in equivalent executions.
+  struct event {
+    unsigned thread;
+    std::uint32_t place;  // among the steps of its thread
+  };
+  [[nodiscard]] event event_of(std::uint32_t step) const noexcept { return {by_[step], place_[step]}; }
+  [[nodiscard]] std::uint32_t step_of(event e) const noexcept { return steps_of_[e.thread][e.place]; }
+
+  /// The same for equivalent beginnings of an execution, and else different but by chance.
+  [[nodiscard]] std::uint64_t class_name() const noexcept { return name_ + name_of_step(); }
   /// An alternative that the running step has taken.
   void takes(unsigned question, unsigned chosen) noexcept { taken_ = taken_ * 31 + question * 16 + chosen + 1; }
-  [[nodiscard]] std::uint64_t class_name() noexcept;
 
  private:
   static constexpr unsigned everybody = most_threads + 1;
@@ -91,7 +99,7 @@ class dependence {
   object& at(shared kind, std::uint32_t number);
   void note(object& o, unsigned thread, use how);
   void found(std::uint32_t earlier, unsigned later);
-  void end_step() noexcept;
+  [[nodiscard]] std::uint64_t name_of_step() const noexcept;
 
   std::uint64_t execution_ = 0;
   std::uint32_t step_ = 0, from_ = 0;
@@ -99,10 +107,10 @@ class dependence {
   std::array<past, everybody> past_;
   std::array<std::vector<object>, 6> objects_;
   std::vector<reversible> found_;
-  bool naming_ = false;
   std::uint64_t taken_ = 0, name_ = 0;
-  std::array<std::uint32_t, everybody> count_{};
   std::vector<std::uint32_t> place_;  // of each step, among those of its thread
+  std::vector<std::uint8_t> by_;
+  std::array<std::vector<std::uint32_t>, everybody> steps_of_;
 };
 
 }  // namespace weft_model

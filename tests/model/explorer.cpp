@@ -237,11 +237,12 @@ void explorer::nobody_able(bool ready, bool timed) {
 // change that happens to be run before the thread gives way could be run behind that as well. So it may go on, after everybody else, unless it
 // has looked at the same twice; then it waits until there is something new to be seen.
 unsigned explorer::pick_related() {
+  // Also where a deadline, now, is what lets it go on.
+  bool const yields = now_running().gave_way || now_running().is != state::ready;
   for (;;) {
     std::array<unsigned, most_threads> able;
     unsigned count = 0;
     bool ready = false, timed = false;
-    bool const yields = now_running().gave_way;
     for (unsigned i = 0, next = current_; i != count_ + 1; ++i) {
       auto const id = next;
       next = next + 1 == count_ ? 0 : next + 1;

@@ -345,7 +345,6 @@ struct all_of_it {
 all_of_it run_all(entry const& e, limits within, exhaustive::run how, std::uint64_t most) {
   all_of_it seen;
   exhaustive by(within, how);
-  by.name_classes();
   while (!seen.complete && seen.schedules != most) {
     auto const& r = the_explorer().run(e.run, by);
     ++seen.schedules;

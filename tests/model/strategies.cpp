@@ -71,6 +71,7 @@ void exhaustive::begin() {
   chosen_at_.assign(2, {nowhere, nowhere});  // steps are counted from one, and the first is nobody's choice
   running_ = 0;
   since_ = nowhere;
+  known_now_ = false;
   related_.note_from(new_from_);
 }
 
@@ -93,6 +94,7 @@ unsigned exhaustive::answer_at(std::size_t place) noexcept {
 }
 
 unsigned exhaustive::choose(question what, unsigned alternatives) {
+  if (known_now_) return 0;
   if (at_ == path_.size()) {
     branch b{what, related_.step()};
     b.alternatives = alternatives;
@@ -105,10 +107,12 @@ unsigned exhaustive::choose_step(turn const& t) {
   chosen_at_.resize(related_.step() + 1, {nowhere, nowhere});  // there was no choice in what has not been asked for
   unsigned chosen = t.threads[0];
   auto place = nowhere;
-  if (t.count + t.deadline > 1) {
+  if (!known_now_ && t.count + t.deadline > 1 && at_ == path_.size() && !t.preempts) known_now_ = known_from_here();
+  if (!known_now_ && t.count + t.deadline > 1) {
     if (at_ == path_.size()) {
       branch b{question::thread, related_.step()};
       b.chosen = chosen;
+      if (!t.preempts && how_ == run::one_of_equivalent) b.name = name_of_state();
       if (t.preempts) b.goes_on = chosen;
       for (unsigned i = 0; i != t.count; ++i) b.able |= 1u << t.threads[i];
       if (t.deadline) b.able |= 1u << dependence::clockwork;
@@ -150,16 +154,71 @@ bool exhaustive::another(branch& b) noexcept {
   return false;
 }
 
+std::uint64_t exhaustive::name_of_state() const noexcept {
+  return related_.class_name() + preemptions_ * 0x9E3779B97F4A7C15u + deviations_ * 0xBF58476D1CE4E5B9u;
+}
+
+namespace {
+std::uint64_t packed(dependence::event e, unsigned later) noexcept {
+  return std::uint64_t{e.place} << 8 | e.thread << 4 | later;
+}
+dependence::event event_in(std::uint64_t p) noexcept {
+  return {static_cast<unsigned>(p >> 4 & 15), static_cast<std::uint32_t>(p >> 8)};
+}
+}  // namespace
+
+bool exhaustive::known_from_here() {
+  if (how_ == run::each) return false;
+  auto const found = known_.find(name_of_state());
+  if (found == known_.end()) return false;
+  // The steps before are the same, in another order: what comes behind depends on them in the same way.
+  for (auto const r : found->second) {
+    auto const step = related_.step_of(event_in(r));
+    for (auto const place : chosen_at_[step]) try_at(place, static_cast<unsigned>(r & 15));
+    if (!path_.empty() && step <= path_.back().step) path_.back().reversed.push_back(r);
+  }
+  related_.note_from(~0u);
+  return true;
+}
+
+void exhaustive::keep_found() {
+  auto at = path_.size();
+  auto const& all = related_.found();
+  for (auto r = all.rbegin(); r != all.rend(); ++r) {
+    for (auto const place : chosen_at_[r->earlier]) try_at(place, r->later);
+    while (at != 0 && path_[at - 1].step >= r->step) --at;
+    if (at != 0 && r->earlier <= path_[at - 1].step)
+      path_[at - 1].reversed.push_back(packed(related_.event_of(r->earlier), r->later));
+  }
+}
+
+void exhaustive::leave_branch() {
+  branch& b = path_.back();
+  auto& found = b.reversed;
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  if (path_.size() > 1) {
+    branch& before = path_[path_.size() - 2];
+    for (auto const r : found)
+      if (related_.step_of(event_in(r)) <= before.step) before.reversed.push_back(r);
+  }
+  if (b.name != 0 && kept_ < most_kept) {
+    kept_ += found.size() + 8;
+    known_.emplace(b.name, std::move(found));
+  }
+  path_.pop_back();
+}
+
 bool exhaustive::next() {
-  if (how_ == run::one_of_equivalent)
-    for (auto const& [earlier, later] : related_.found())
-      for (auto const place : chosen_at_[earlier]) try_at(place, later);
-  for (; !path_.empty(); path_.pop_back()) {
+  if (how_ == run::one_of_equivalent) keep_found();
+  while (!path_.empty()) {
     branch& b = path_.back();
     if (auto* const c = counter(b, b.chosen)) --*c;
-    if (!another(b)) continue;
-    new_from_ = b.step;
-    return true;
+    if (another(b)) {
+      new_from_ = b.step;
+      return true;
+    }
+    leave_branch();
   }
   return false;
 }

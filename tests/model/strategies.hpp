@@ -7,6 +7,7 @@
 #include <model/explorer.hpp>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace weft_model {
@@ -86,9 +87,7 @@ class exhaustive final : public strategy {
   void begin() override;
   bool focused() override { return focus_; }
   void focus() noexcept { focus_ = true; }
-  /// From here on class_name has one.
-  void name_classes() noexcept { related_.name_class(true); }
-  [[nodiscard]] std::uint64_t class_name() noexcept { return related_.class_name(); }
+  [[nodiscard]] std::uint64_t class_name() const noexcept { return related_.class_name(); }
 
   dependence* relates() override { return &related_; }
   unsigned choose(question what, unsigned alternatives) override;
@@ -98,6 +97,7 @@ class exhaustive final : public strategy {
  private:
   static constexpr unsigned nobody = ~0u;
   static constexpr std::uint32_t nowhere = ~0u;
+  static constexpr std::size_t most_kept = std::size_t{1} << 23;  // words
 
   struct branch {
     question what;       // thread: who takes the next step, and chosen is a thread
@@ -105,6 +105,8 @@ class exhaustive final : public strategy {
     unsigned alternatives = 0, chosen = 0;
     unsigned goes_on = nobody;                 // unless it is preempted
     unsigned able = 0, to_try = 0, tried = 0;  // a bit for each thread
+    std::uint64_t name = 0;                    // of the state, where it is kept
+    std::vector<std::uint64_t> reversed{};     // what was found from here on about steps before
   };
 
   unsigned* counter(branch const& b, unsigned chosen) noexcept;
@@ -112,6 +114,10 @@ class exhaustive final : public strategy {
   unsigned answer_at(std::size_t place) noexcept;
   void try_at(std::uint32_t place, unsigned thread) noexcept;
   bool another(branch& b) noexcept;
+  void keep_found();
+  void leave_branch();
+  [[nodiscard]] std::uint64_t name_of_state() const noexcept;
+  bool known_from_here();
 
   limits within_;
   run how_;
@@ -125,6 +131,10 @@ class exhaustive final : public strategy {
   unsigned running_ = 0;
   std::uint32_t since_ = nowhere;
   std::uint32_t new_from_ = 0;  // the first step that is not as in the execution before
+  // States from which all has been run, and what was found from there about the steps before: as event and thread.
+  std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> known_;
+  std::size_t kept_ = 0;
+  bool known_now_ = false;  // this execution has come to such a state, and is run to its end without looking
 };
 
 /// The plain alternative everywhere, but for some places.
