@@ -2,6 +2,7 @@
 #pragma once
 
 #include "support/catch.hpp"
+#include "support/keep_counts.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,9 +10,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <string>
-
-// In programs that count what has run, and are linked with -u __gcov_dump: writes the counts down. Who aborts does not do so by itself.
-extern "C" [[gnu::weak]] void __gcov_dump();
 
 namespace weft_test {
 
@@ -29,8 +27,7 @@ void expect_misuse(std::string const& sentence, F&& f) {
   REQUIRE(child >= 0);
   if (child == 0) {
     // Catch's handler would report the signal as a failure of this test.
-    std::signal(SIGABRT, SIG_DFL);
-    if (&__gcov_dump) std::signal(SIGABRT, [](int) { __gcov_dump(); });
+    std::signal(SIGABRT, [](int) { keep_counts(); });
     ::dup2(ends[1], STDERR_FILENO);
     ::close(ends[0]);
     f();

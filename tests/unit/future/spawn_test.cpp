@@ -13,8 +13,11 @@
 #include <weft/future/spawn.hpp>
 #include <weft/sched/pool.hpp>
 
+#include <unistd.h>
+
 #include <atomic>
 #include <concepts>
+#include <cstdio>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -246,6 +249,31 @@ TEST_CASE("a failure passes by every then and comes out at the end") {
   CHECK(called == 0);
   pool.shutdown(weft::drain_or_stop::drain);
   CHECK(failures_reported == 0);
+}
+
+TEST_CASE("a failure that nobody receives is a line on standard error, unless the pool has a handler") {
+  weft_test::watchdog const guard("spawn_test: standard error");
+  auto const said_of = [](auto fails) {
+    std::FILE* const said = std::tmpfile();
+    REQUIRE(said);
+    int const standard_error = ::dup(STDERR_FILENO);
+    ::dup2(::fileno(said), STDERR_FILENO);
+    {
+      weft::pool pool{{.workers = 1}};
+      static_cast<void>(pool.spawn(fails));
+      pool.shutdown(weft::drain_or_stop::drain);
+    }
+    ::dup2(standard_error, STDERR_FILENO);
+    ::close(standard_error);
+    std::rewind(said);
+    std::string text(200, ' ');
+    text.resize(std::fread(text.data(), 1, text.size(), said));
+    std::fclose(said);
+    return text;
+  };
+  CHECK(said_of([] { throw std::runtime_error("why"); }) == "weft: a task that nobody waits for failed: why\n");
+  CHECK(said_of([] { throw 1; }) ==
+        "weft: a task that nobody waits for failed with an exception that is not a std::exception\n");
 }
 
 TEST_CASE("then destroys its function when the result is there, also where it was passed by") {

@@ -1,4 +1,5 @@
 #include "support/catch.hpp"
+#include "support/keep_counts.hpp"
 
 #include <weft/os/affinity.hpp>
 #include <weft/os/cgroup.hpp>
@@ -73,7 +74,9 @@ child_report in_child(Body body) {
   REQUIRE(child >= 0);
   if (child == 0) {
     ::dup2(ends[1], STDERR_FILENO);
-    ::_exit(body());
+    int const result = body();
+    weft_test::keep_counts();
+    ::_exit(result);
   }
   ::close(ends[1]);
   child_report report{};

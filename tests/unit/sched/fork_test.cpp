@@ -5,6 +5,7 @@
 #if !WEFT_TSAN && !WEFT_ASAN
 
 #include "support/catch.hpp"
+#include "support/keep_counts.hpp"
 #include "support/watchdog.hpp"
 #include "unit/sched/jobs.hpp"
 
@@ -31,7 +32,9 @@ int in_child(F f) {
   pid_t const child = ::fork();
   if (child == 0) {
     ::alarm(25);
-    ::_exit(f());
+    int const result = f();
+    weft_test::keep_counts();
+    ::_exit(result);
   }
   int status = 0;
   ::waitpid(child, &status, 0);
@@ -112,6 +115,7 @@ TEST_CASE("children made while the pool is busy do not hang") {
 #else
 
 #include "support/catch.hpp"
+#include "support/keep_counts.hpp"
 
 #include <weft/os/fork.hpp>
 

@@ -8,6 +8,12 @@
 #include <weft/coro/run.hpp>
 #include <weft/coro/task.hpp>
 #include <weft/future/spawn.hpp>
+#include <weft/sync/barrier.hpp>
+#include <weft/sync/event.hpp>
+#include <weft/sync/mutex.hpp>
+#include <weft/sync/semaphore.hpp>
+#include <weft/sync/shared_mutex.hpp>
+#include <weft/sync/wait_group.hpp>
 #include <weft/sync/waiter.hpp>
 
 #include <algorithm>
@@ -32,6 +38,51 @@ struct loose : selection {
   loose() : selection([](weft::detail::stop_registration*) noexcept {}) {}
   waiter self{*this};
 };
+
+/// That an operation takes what is there where its task has nothing else yet, and leaves it there where the task goes on with something else.
+template <class Make, class There>
+void takes_or_leaves(Make make, There is_there) {
+  {
+    loose task;
+    REQUIRE(task.self.claim());
+    auto op = make();
+    typename decltype(op)::node mine(task);
+    CHECK(op.enqueue(mine) == enqueued::lost);
+    CHECK(task.winner == &task.self);
+    CHECK(is_there());
+  }
+  loose task;
+  auto op = make();
+  typename decltype(op)::node mine(task);
+  CHECK(op.enqueue(mine) == enqueued::completed);
+  CHECK(task.winner == &mine);
+  static_cast<void>(op.take());
+}
+
+/// That an operation which has to wait stands in the queue until it leaves, and that whoever comes with what it waits for passes it by where
+/// its task goes on with something else.
+template <class Make, class Bring, class There>
+void waits_or_is_passed_by(Make make, Bring bring, There is_there) {
+  {
+    loose leaves;
+    auto op = make();
+    typename decltype(op)::node mine(leaves);
+    REQUIRE(op.enqueue(mine) == enqueued::waits);
+    CHECK(op.withdraw(mine) == left::now);
+    CHECK_FALSE(mine.linked());
+  }
+  loose task;
+  auto op = make();
+  typename decltype(op)::node mine(task);
+  REQUIRE(op.enqueue(mine) == enqueued::waits);
+  REQUIRE(task.self.claim());
+  bring();
+  CHECK(task.winner == &task.self);
+  CHECK(is_there());
+  CHECK(op.withdraw(mine) == left::now);
+  CHECK_FALSE(mine.linked());
+  CHECK(is_there());
+}
 
 /// Threads that begin together.
 template <class F>
@@ -87,6 +138,53 @@ TEST_CASE("two cases of one select do not meet each other") {
   waiter other(s);
   CHECK(waiter::claim_both(s.self, other) == claims::same_task);
   CHECK_FALSE(s.claimed());
+}
+
+TEST_CASE("what is there is taken for a task that waits for it, and left by a task that goes on with something else") {
+  weft::mutex m;
+  takes_or_leaves([&] { return m.lock(); }, [&] { return !m.is_locked(); });
+  CHECK_FALSE(m.is_locked());
+  weft::shared_mutex shared;
+  takes_or_leaves([&] { return shared.lock(); }, [&] { return shared.try_lock().owns(); });
+  takes_or_leaves([&] { return shared.lock_shared(); }, [&] { return shared.try_lock().owns(); });
+  CHECK(shared.try_lock().owns());
+  weft::semaphore s(2);
+  takes_or_leaves([&] { return s.acquire(2); }, [&] { return s.available() == 2; });
+  CHECK(s.available() == 2);
+  weft::event door(weft::event_state::set);
+  takes_or_leaves([&] { return door.wait(); }, [&] { return door.is_set(); });
+  CHECK(door.is_set());
+  weft::auto_event once(weft::event_state::set);
+  takes_or_leaves([&] { return once.wait(); }, [&] { return once.is_set(); });
+  CHECK_FALSE(once.is_set());
+  weft::wait_group group;
+  takes_or_leaves([&] { return group.wait(); }, [&] { return group.try_wait(); });
+  weft::barrier b(1);
+  takes_or_leaves([&] { return b.wait(b.arrive()); }, [] { return true; });
+}
+
+TEST_CASE("who waits leaves the queue, and is passed by where its task goes on with something else") {
+  weft::mutex m;
+  auto lock = m.try_lock();
+  waits_or_is_passed_by([&] { return m.lock(); }, [&] { lock.unlock(); }, [&] { return !m.is_locked(); });
+  weft::shared_mutex shared;
+  auto alone = shared.try_lock();
+  waits_or_is_passed_by([&] { return shared.lock_shared(); }, [&] { alone.unlock(); },
+                        [&] { return shared.try_lock().owns(); });
+  auto together = shared.try_lock_shared();
+  waits_or_is_passed_by([&] { return shared.lock(); }, [&] { together.unlock(); },
+                        [&] { return shared.try_lock().owns(); });
+  weft::semaphore s(0);
+  waits_or_is_passed_by([&] { return s.acquire(2); }, [&] { s.release(3); }, [&] { return s.available() == 3; });
+  weft::event door;
+  waits_or_is_passed_by([&] { return door.wait(); }, [&] { door.set(); }, [&] { return door.is_set(); });
+  weft::auto_event once;
+  waits_or_is_passed_by([&] { return once.wait(); }, [&] { once.set(); }, [&] { return once.is_set(); });
+  weft::wait_group group(1);
+  waits_or_is_passed_by([&] { return group.wait(); }, [&] { group.done(); }, [&] { return group.try_wait(); });
+  weft::barrier b(2);
+  auto const first = b.arrive();
+  waits_or_is_passed_by([&] { return b.wait(first); }, [&] { b.arrive_and_drop(); }, [] { return true; });
 }
 
 TEST_CASE("many who would meet each other at once end in pairs") {
