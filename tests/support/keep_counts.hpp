@@ -2,6 +2,8 @@
 // counts down before.
 #pragma once
 
+#include <csignal>
+
 extern "C" [[gnu::weak]] void __gcov_dump();
 
 namespace weft_test {
@@ -9,6 +11,11 @@ namespace weft_test {
 /// Nothing in other programs.
 inline void keep_counts() noexcept {
   if (&__gcov_dump) __gcov_dump();
+}
+
+/// The same where it aborts.
+inline void keep_counts_at_abort() noexcept {
+  if (&__gcov_dump) std::signal(SIGABRT, [](int) { keep_counts(); });
 }
 
 }  // namespace weft_test

@@ -4,9 +4,11 @@
 #include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
+#include "unit/sync/by_hand.hpp"
 #include "unit/sync/waiting.hpp"
 
 #include <weft/channel/channel.hpp>
+#include <weft/channel/oneshot.hpp>
 #include <weft/combine/select.hpp>
 #include <weft/coro/task.hpp>
 #include <weft/coro/this_task.hpp>
@@ -413,4 +415,52 @@ TEST_CASE("a message that is there is never missed by a select that does not wai
     });
   }
   CHECK(missed == 0);
+}
+
+TEST_CASE(
+    "a message or the room for one is taken for a task that waits, and left by a task that goes on with something "
+    "else") {
+  channel<int> c{1};
+  weft_test::takes_or_leaves([&] { return c.send(7); }, [&] { return c.size() == 0; });
+  weft_test::takes_or_leaves([&] { return c.receive(); }, [&] { return c.size() == 1; });
+  weft_test::waits_or_is_passed_by([&] { return c.receive(); }, [&] { CHECK(c.try_send(8)); },
+                                   [&] { return c.size() == 1; });
+  weft_test::waits_or_is_passed_by([&] { return c.send(9); }, [&] { CHECK(c.try_receive() == 8); },
+                                   [&] { return c.size() == 0; });
+  c.close();
+  weft_test::takes_or_leaves([&] { return c.receive(); }, [&] { return c.is_closed(); });
+  weft_test::takes_or_leaves([&] { return c.send(1); }, [&] { return c.is_closed(); });
+
+  weft::oneshot<int> once;
+  REQUIRE(once.send(5));
+  weft_test::loose task;
+  REQUIRE(task.self.claim());
+  auto receives = once.receive();
+  decltype(receives)::node mine(task);
+  CHECK(receives.enqueue(mine) == weft::detail::enqueued::lost);
+  CHECK(once.try_receive() == 5);
+}
+
+TEST_CASE("a sender and a receiver meet unless one of them goes on with something else") {
+  using weft::detail::enqueued;
+  channel<int> c{0};
+  weft_test::loose one, other, gone;
+  auto sends = c.send(1), sends_in_vain = c.send(2);
+  decltype(sends)::node sender(one), too_late(gone);
+  REQUIRE(sends_in_vain.enqueue(too_late) == enqueued::waits);
+  REQUIRE(sends.enqueue(sender) == enqueued::waits);
+  REQUIRE(gone.self.claim());
+
+  auto receives = c.receive(), of_the_same_select = c.receive(), of_nobody = c.receive();
+  decltype(receives)::node receiver(other), same(one), nobody(gone);
+  CHECK(of_nobody.enqueue(nobody) == enqueued::lost);
+  CHECK(of_the_same_select.enqueue(same) == enqueued::waits);
+  CHECK(of_the_same_select.withdraw(same) == weft::detail::left::now);
+  CHECK(receives.enqueue(receiver) == enqueued::completed);
+  CHECK(receives.take() == 1);
+  CHECK(sends.take());
+  CHECK(one.winner == &sender);
+  CHECK(other.winner == &receiver);
+  CHECK_FALSE(sends_in_vain.take());
+  CHECK(sends_in_vain.withdraw(too_late) == weft::detail::left::now);
 }
