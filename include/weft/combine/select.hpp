@@ -53,10 +53,8 @@ struct operation_of<Op&> {
     enqueued enqueue(node& n) { return op_->enqueue(n); }
     left withdraw(node& n) noexcept { return op_->withdraw(n); }
     decltype(auto) take() { return op_->take(); }
-    void give_back() noexcept
-      requires can_give_back<Op>
-    {
-      op_->give_back();
+    void give_back() noexcept {
+      if constexpr (can_give_back<Op>) op_->give_back();
     }
 
    private:
@@ -266,11 +264,9 @@ class select_case {
     }
   }
 
-  /// Instead of happening.
   void give_back() noexcept {
     if constexpr (can_give_back<Op>) op_.give_back();
   }
-
   using node = typename Op::node;
 
  private:
@@ -288,7 +284,6 @@ class otherwise_case {
   explicit otherwise_case(F&& f) : f_(std::move(f)) {}
   explicit otherwise_case(F const& f) : f_(f) {}
   decltype(auto) happen() { return std::invoke(f_); }
-  void give_back() const noexcept {}
 
  private:
   F f_;
@@ -397,6 +392,7 @@ class select_wait : public native_awaiter, protected selection {
   }
 
   [[nodiscard]] std::size_t await_resume() {
+    resumed_ = true;
     if (!suspended_) return chosen_;
     selection::forget_stop();
     if (failure_) std::rethrow_exception(std::move(failure_));
@@ -404,13 +400,16 @@ class select_wait : public native_awaiter, protected selection {
       if constexpr (has_otherwise) return waiting_count;
       else throw stopped{};
     }
-    return winning();
+    std::size_t i = 0;
+    while (node_at(i) != selection::winner) ++i;
+    return i;
   }
 
-  /// In place of await_resume: what the case that was to happen has goes back.
+  /// After a wait that no await_resume has followed.
   void give_back() noexcept {
-    std::size_t const won = !suspended_ ? chosen_ : selection::winner ? winning() : count;
-    if (won < count) with_case<void>(won, [](auto& c) { c.give_back(); });
+    for (std::size_t i = 0; i < waiting_count && !resumed_; ++i)
+      if (suspended_ ? selection::winner && node_at(i) == selection::winner : i == chosen_)
+        visit(i, [](auto& c, auto&) { c.give_back(); });
   }
 
   /// Calls f(case) of the one with this index.
@@ -479,13 +478,6 @@ class select_wait : public native_awaiter, protected selection {
     return f(std::get<I>(cases_), std::get<I>(nodes_));
   }
 
-  // Where one has won.
-  std::size_t winning() noexcept {
-    std::size_t i = 0;
-    while (node_at(i) != selection::winner) ++i;
-    return i;
-  }
-
   template <std::size_t I = 0>
   waiter* node_at(std::size_t index) noexcept {
     if constexpr (I + 1 < waiting_count)
@@ -504,7 +496,7 @@ class select_wait : public native_awaiter, protected selection {
   std::tuple<Case...> cases_;
   std::tuple<std::optional<typename Case::node>...> nodes_;
   std::array<std::uint8_t, waiting_count> order_;
-  bool suspended_ = false;
+  bool suspended_ = false, resumed_ = false;
   std::uint32_t enqueued_ = 0;    // bit i: the node of case i stands in its queue, or has won
   std::uint32_t chosen_ = count;  // where nobody had to wait
   job::function resume_;
@@ -517,18 +509,12 @@ class select_awaiter : public select_wait<Case...> {
  public:
   using select_wait<Case...>::select_wait;
   ~select_awaiter() {
-    if constexpr (result_may_be_left<R>)
-      if (!resumed_) this->give_back();
+    if constexpr (result_may_be_left<R>) this->give_back();
   }
-
   R await_resume() {
-    resumed_ = true;
     auto const i = select_wait<Case...>::await_resume();
     return this->template with_case<R>(i, [](auto& c) -> R { return static_cast<R>(c.happen()); });
   }
-
- private:
-  bool resumed_ = false;
 };
 
 /// Where a handler returns something to await.
