@@ -159,8 +159,10 @@ class channel : detail::pinned {
     if (!receivers_.empty()) s |= receiver_bit;
     state_.store(s, detail::memory_order_release);  // E1.
   }
-  // The same, where nothing has changed but that somebody waits, or one of them no longer does.
+  // The same, where nothing has changed but that somebody waits, or one of them no longer does. The channel is open: over a closed bit a relaxed
+  // store would end what its release has begun.
   void note_waiting(std::uint32_t bit) noexcept {
+    WEFT_ASSERT(!closed_, "nobody waits at a closed channel");
     state_.store(state_.load(detail::memory_order_relaxed) | bit, detail::memory_order_relaxed);
   }
   void note_left(detail::waiter_queue& queue, std::uint32_t bit) noexcept {

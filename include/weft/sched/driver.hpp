@@ -48,7 +48,7 @@ class event_driver {
   virtual void wait_until(ready_batch& batch, clock::time_point deadline) noexcept = 0;
 
   /// One call of wait_until, or of poll, that has not returned yet or begins later returns soon. Several interrupts that nobody has
-  /// seen yet are one. seq_cst: what was written before is seen by a caller that looks after it has been told.
+  /// seen yet are one. Who is told of it has by that what was written before each of them: release, acquire.
   virtual void interrupt() noexcept = 0;
 };
 

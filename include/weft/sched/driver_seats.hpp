@@ -19,9 +19,10 @@ namespace weft::detail {
 //   E2  seq_cst, both: one is called, then interrupted; who is interrupted takes a call after that, and interrupts again if there
 //       are more. Who polls without a seat and finds an interrupt passes it on.
 //   E3  timekeeper_'s release → deadline_moved's acquire: where the keeper of the time sits, in_driver, which it has written before. Who reads
-//       an earlier keeping comes before the exchange that ends it, and after that the keeper looks at the deadline. Who finds the
-//       keeper in a seat writes time_moved_, then interrupts; who takes time_moved_ keeps the time from then on, or, if it leaves,
-//       says so again.
+//       an earlier keeping comes before the exchange that ends it, and after that the keeper looks at the deadline; it may find the
+//       keeper in a seat that it has taken since, and in_driver's release → deadline_moved's acquire is that there are events then. Who
+//       finds the keeper in a seat writes time_moved_, then interrupts; who takes time_moved_ keeps the time from then on, or, if it
+//       leaves, says so again.
 //   E4  exiting_ is set, then those who sit are interrupted. Who gets that interrupt sees it set, and passes the interrupt on: it is kept
 //       until all have left.
 
@@ -91,7 +92,7 @@ inline void scheduler::poll_events(worker& self, std::uint64_t patience) noexcep
 // Called by a searcher that has sat down. As sleep.
 inline scheduler::awake scheduler::sleep_in_driver(worker& self, event_driver& events) noexcept {
   look_before_sleep(self);
-  self.in_driver.store(true, memory_order_relaxed);  // published by keep_time: E3
+  self.in_driver.store(true, memory_order_release);  // E3
   ready_batch batch;
   bool claimed = work_visible_to(self) && idle.get_up_to_search();
   bool time_moved = false;

@@ -225,6 +225,7 @@ class idle_set : pinned {
     }
   }
 
+  // Changed by read-modify-writes alone: who reads one of them acquires what came with those before it.
   alignas(cache_line) mutable atomic<std::uint64_t> word_{0};
   alignas(cache_line) std::array<atomic<std::uint64_t>, (capacity + 63) / 64> claimable_{};
   alignas(cache_line) std::array<atomic<std::uint64_t>, (capacity + 63) / 64> asleep_{};

@@ -329,7 +329,7 @@ inline void scheduler::start_spare_if_short() noexcept {
     }
   }
   if (has_thread) {
-    spare->in_reserve.store(false, memory_order_relaxed);  // see retire
+    spare->in_reserve.store(false, memory_order_release);  // release → retire's acquire
     spare->sleep.unpark();
     return;
   }
@@ -364,8 +364,9 @@ inline void scheduler::start_spare_if_short() noexcept {
   idle.synchronise();
   if (work_visible()) notify_work();
   if (closing_.load(memory_order_seq_cst)) closed_.notify_all();
-  // Relaxed: who writes one of them unparks this thread after that, and hands over nothing else.
-  while (self.in_reserve.load(memory_order_relaxed) && !exiting_.load(memory_order_relaxed)) self.sleep.park();
+  // acquire: start_spare_if_short, whose job this one then finds, though an older token may have woken it. Relaxed: shut_down unparks this
+  // thread after it has written that, and hands over nothing else.
+  while (self.in_reserve.load(memory_order_acquire) && !exiting_.load(memory_order_relaxed)) self.sleep.park();
   return true;
 }
 

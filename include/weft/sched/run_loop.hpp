@@ -573,7 +573,7 @@ inline void scheduler::deadline_moved() noexcept {
   }
   // Still asleep by the set: it looks at the deadline and sleeps on.
   worker& sleeper = worker_at(static_cast<unsigned>(watcher));
-  if (sleeper.in_driver.load(memory_order_relaxed)) nudge_seat();  // as it was when it began to keep the time: seats E3
+  if (sleeper.in_driver.load(memory_order_acquire)) nudge_seat();  // seats E3
   else sleeper.sleep.unpark();
 }
 

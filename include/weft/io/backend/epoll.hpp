@@ -41,8 +41,9 @@ enum class io_event : std::uint32_t {
 
 //   pending_   clear ── interrupt: writes to the eventfd ──▶ set ── whoever gets that event ──▶ clear
 //
-//   E1  seq_cst, both: an interrupt finds pending_ set and writes nothing; who has got the event clears pending_, then looks at what the
-//       interrupt was about. One of the two sees the other.
+//   E1  Both are exchanges. Of an interrupt and the clearing by who has got an event, either the interrupt comes second, finds pending_ clear,
+//       and writes; or the clearing does, and acquires what the interrupt was about, which is looked at after it. A store would clear as
+//       well, and acquire nothing.
 //
 // The eventfd is edge-triggered and never read: each write is an event of its own.
 /// Descriptors, each with a word of the caller's, and who waits for them. Any thread, several at a time.
@@ -85,7 +86,7 @@ class event_poll : pinned {
     for (int i = 0; i < count; ++i) {
       auto const& e = got[static_cast<std::size_t>(i)];
       if (e.data.u64 == wake_tag) {
-        pending_.store(false, memory_order_seq_cst);  // E1.
+        pending_.exchange(false, memory_order_acquire);  // E1.
         interrupted = true;
       } else {
         f(event{e.data.u64, meaning(e.events)});
@@ -95,7 +96,7 @@ class event_poll : pinned {
   }
 
   void interrupt() noexcept {
-    if (pending_.exchange(true, memory_order_seq_cst)) return;  // E1.
+    if (pending_.exchange(true, memory_order_release)) return;  // E1.
     std::uint64_t const one = 1;
     while (sys::write(wake_.get(), &one, sizeof one) < 0) {
       if (errno == EINTR) continue;
