@@ -48,9 +48,10 @@ weft_row(aarch64 NEEDS aarch64-linux-gnu-g++ qemu-aarch64 PACKAGE "g++-aarch64-l
 # That both compilers say so in a sentence; nothing is built for it.
 weft_row(gcc-no-exceptions NEEDS g++ PACKAGE g++ ARGS -DCOMPILER=g++ -DBUILD_TARGETS=none -DBENCHMARKS=OFF -DTEST_ARGS=-R\ exceptions_off)
 weft_row(clang-no-exceptions ${clang_19} ARGS -DCOMPILER=clang++-19 -DBUILD_TARGETS=none -DBENCHMARKS=OFF -DTEST_ARGS=-R\ exceptions_off)
-# Not what draws its programs, nor the model, whose atomics are not the library's. A child that aborts writes its counts down with __gcov_dump.
-weft_row(coverage NEEDS g++ gcovr python3 PACKAGE gcovr ARGS -DCOMPILER=g++ -DBUILD_TYPE=None
-  "-DFLAGS=-O0 --coverage -fprofile-update=atomic -Wl,-u,__gcov_dump" -DBENCHMARKS=OFF -DEXAMPLES=OFF "-DTEST_ARGS=-L unit|sim|fault|fuzz|zoo")
+# Not what draws its programs, nor the model, whose atomics are not the library's. What is always inlined would have its branches once for each
+# caller. A child that aborts writes its counts down with __gcov_dump.
+weft_row(coverage NEEDS g++ gcovr python3 PACKAGE gcovr ARGS ${programs} -DCOMPILER=g++ -DBUILD_TYPE=None
+  "-DFLAGS=-O0 --coverage -fprofile-update=atomic -Dalways_inline=noinline -Wl,-u,__gcov_dump" "-DTEST_ARGS=-L unit|sim|fault|fuzz|zoo")
 
 if(LIST)
   list(JOIN rows "\n" rows)
