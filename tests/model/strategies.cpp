@@ -202,8 +202,9 @@ void exhaustive::leave_branch() {
     for (auto const r : found)
       if (related_.step_of(event_in(r)) <= before.step) before.reversed.push_back(r);
   }
-  if (b.name != 0 && kept_ < most_kept) {
-    kept_ += found.size() + 8;
+  if (b.name != 0) {
+    if (kept_ > most_kept) known_.clear(), kept_ = 0;  // those that come next are most like the last
+    kept_ += found.size() + 16;
     known_.emplace(b.name, std::move(found));
   }
   path_.pop_back();
