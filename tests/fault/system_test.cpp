@@ -165,8 +165,10 @@ bool tells(operation const& o, system_call const& call, int said, int error) {
   if (said == error) return true;
   // Somebody else has taken the child's status: whatever waitid said.
   if (call.name == "waitid") return said == ECHILD;
-  // The server has had the error, and its client finds the connection ended.
-  return is_about(o, "serve ") && (said == ENODATA || said == ECONNRESET || said == EPIPE);
+  // One end has had the error, and the other finds the connection ended, perhaps first.
+  for (std::string_view const both_ends : {"tcp_", "unix_", "serve ", "pipe ", "buffered_", "output "})
+    if (is_about(o, both_ends)) return said == ENODATA || said == ECONNRESET || said == EPIPE;
+  return false;
 }
 
 }  // namespace
