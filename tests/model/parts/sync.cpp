@@ -192,7 +192,7 @@ task<> locks(weft::shared_mutex& m) { auto const l = co_await m.lock(); }
 void writer_leaves() {
   small_pool p(1);
   weft::shared_mutex m;
-  int plain = 0, sum = 0;
+  int plain = 0;
   together(
       [&] {
         {
@@ -207,12 +207,48 @@ void writer_leaves() {
       [&] {
         for (int i = 0; i != 3; ++i) {
           auto const r = m.try_lock_shared();
-          if (r) sum += plain;  // a race where an order is missing
-          else weft::detail::relax();
+          if (r) {
+            [[maybe_unused]] int const volatile seen = plain;  // a race where an order is missing
+          } else {
+            weft::detail::relax();
+          }
         }
       });
 }
 weft_model::part const m3("sync: a writer leaves the queue of a shared_mutex", writer_leaves, {1, 1});
+
+// The same, and who comes in does so between the writer's leaving and the reader's: by what the one that left has written.
+void reader_stays() {
+  small_pool p(1);
+  weft::shared_mutex m;
+  int plain = 0;
+  weft::detail::atomic<bool> left{false}, looked{false};  // relaxed: they hand over nothing
+  together(
+      [&] {
+        {
+          auto const l = m.try_lock();
+          plain = 1;
+        }
+        auto const r = m.try_lock_shared();
+        auto f = p.spawn(locks, std::ref(m));
+        f.stop();
+        f.wait();
+        left.store(true, weft::detail::memory_order_relaxed);
+        while (!looked.load(weft::detail::memory_order_relaxed)) weft::detail::relax();
+      },
+      [&] {
+        while (!left.load(weft::detail::memory_order_relaxed)) weft::detail::relax();
+        {
+          auto const r = m.try_lock_shared();
+          if (r) {
+            [[maybe_unused]] int const volatile seen = plain;  // a race where an order is missing
+          }
+        }
+        looked.store(true, weft::detail::memory_order_relaxed);
+      });
+}
+weft_model::part const m4("sync: a writer leaves the queue of a shared_mutex that a reader holds", reader_stays,
+                          {1, 1});
 
 // mutex E1: the only one who waits is asked to stop while the holder unlocks; nobody is left to hand it to.
 task<> locks_once(weft::mutex& m) { auto const l = co_await m.lock(); }
