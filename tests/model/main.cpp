@@ -417,7 +417,7 @@ int mutate_orders(std::vector<entry const*> const& models, settings s) {
     auto const cost = since(start);
     orders.collect(false);
     for (order_site const& site : orders.take())
-      if (site.file.ends_with(".hpp")) sites[site].push_back({e, cost});
+      if (site.file.ends_with(".hpp") && !site.file.starts_with("parts/")) sites[site].push_back({e, cost});
   }
   unsigned number = 0, killed = 0, survived = 0;
   auto const all_the_time = s.seconds;

@@ -131,6 +131,41 @@ void stray_tokens() {
 weft_model::part const p7("join: a stray token", stray_tokens<1>, {1, 0});
 weft_model::part const p8("join: many stray tokens", stray_tokens<8>, {1, 0});
 
+// The thief ends when the owner is parked, or about to be.
+void stray_token_at_the_end() {
+  small_pool p(2);
+  auto& s = weft::scheduler_of(p);
+  int plain = 0;
+  atomic<bool> begun{false};
+  auto const until_parked = [&] {
+    while (s.worker_at(0).joins_parked.get() + s.worker_at(1).joins_parked.get() == 0) relax();
+  };
+  together(
+      [&] {
+        p.run([&] {
+          weft::fork_join(
+              [&] {
+                while (!begun.load(memory_order_acquire)) {
+                  current_worker()->home.share(*current_worker());
+                  relax();
+                }
+              },
+              [&] {
+                begun.store(true, memory_order_release);
+                until_parked();
+                ++plain;
+              });
+          expect(plain == 1, "what the thief did is seen");
+        });
+      },
+      [&] {
+        until_parked();
+        for (int k = 0; k != 2; ++k)
+          for (unsigned i = 0; i != 2; ++i) s.worker_at(i).sleep.unpark();
+      });
+}
+weft_model::part const p9("join: a stray token at the thief's end", stray_token_at_the_end, {1, 1});
+
 // The counter alone, without a pool: the last end wakes the waiter, and nobody touches the join after that.
 void ends_of_an_open_join() {
   auto* const j = new open_join;
