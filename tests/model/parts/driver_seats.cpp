@@ -18,15 +18,20 @@ using weft_model::expect;
 using weft_model::small_pool;
 using weft_model::together;
 
-/// As epoll: an event wakes one of those who wait, an interrupt one of them, too; what nobody has seen is kept.
+/// As epoll: an event wakes one of those who wait, an interrupt one of them, too; what nobody has seen is kept. Interrupts are merged as in
+/// io/backend/epoll.hpp, with no other edge than that one's.
 class events : public event_driver {
  public:
   bool watches() const noexcept override { return watches_.load(memory_order_seq_cst); }
 
   bool poll(ready_batch& batch) noexcept override {
-    small_lock const guard(lock_);
-    batch.append(std::move(came_));
-    return std::exchange(interrupted_, false);
+    bool interrupted = false;
+    {
+      small_lock const guard(lock_);
+      batch.append(std::move(came_));
+      interrupted = std::exchange(interrupted_, false);
+    }
+    return interrupted && clear();
   }
 
   void wait_until(ready_batch& batch, weft::clock::time_point deadline) noexcept override {
@@ -37,6 +42,7 @@ class events : public event_driver {
   }
 
   void interrupt() noexcept override {
+    if (pending_.exchange(true, memory_order_release)) return;
     {
       small_lock const guard(lock_);
       interrupted_ = true;
@@ -60,12 +66,19 @@ class events : public event_driver {
 
  private:
   bool take(ready_batch& batch) noexcept {
-    small_lock const guard(lock_);
-    if (ready_job* const j = came_.pop()) {
-      batch.push(j);
-      return true;
+    {
+      small_lock const guard(lock_);
+      if (ready_job* const j = came_.pop()) {
+        batch.push(j);
+        return true;
+      }
+      if (!std::exchange(interrupted_, false)) return false;
     }
-    return std::exchange(interrupted_, false);
+    return clear();
+  }
+  bool clear() noexcept {
+    pending_.exchange(false, memory_order_acquire);
+    return true;
   }
   void tell_one() noexcept {
     epoch_.fetch_add(1, memory_order_seq_cst);
@@ -73,6 +86,7 @@ class events : public event_driver {
   }
 
   atomic<bool> watches_{false};
+  atomic<bool> pending_{false};  // an interrupt that nobody has seen
   atomic<std::uint32_t> epoch_{0};
   small_mutex lock_;
   ready_batch came_;          // guarded by lock_
@@ -276,5 +290,25 @@ void ends() {
 }
 weft_model::part const p13("driver_seats: shut down while two workers sit down", ends<2>, {2, 1});
 weft_model::part const p14("driver_seats: shut down while three workers sit down", ends<3>, {1, 1});
+
+// E4: the end's interrupt is merged with one that was there before.
+void ends_behind_an_interrupt() {
+  small_pool p(1);
+  events& e = install(p);
+  e.watch(weft::scheduler_of(p));
+  e.interrupt();
+  p.shutdown(weft::drain_or_stop::drain);
+}
+weft_model::part const p20("driver_seats: shut down behind an interrupt", ends_behind_an_interrupt, {2, 2});
+
+// E3: who keeps the time sits down in a driver that is new, between two looks of who moves the deadline.
+void installed_while_moved() {
+  using std::chrono::hours;
+  small_pool p(1);
+  auto& d = weft_model::one_deadline::install(p);
+  d.move_to(p, weft::clock::now() + hours(24));
+  together([&] { d.move_to(p, weft::clock::now() + hours(23)); }, [&] { install(p).watch(weft::scheduler_of(p)); });
+}
+weft_model::part const p21("driver_seats: installed while a deadline is moved", installed_while_moved, {2, 2});
 
 }  // namespace
