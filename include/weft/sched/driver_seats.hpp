@@ -2,6 +2,7 @@
 // that sits there runs on it at once; the next event finds the other, so that nobody has to be woken to wait.
 #pragma once
 
+#include <weft/base/assert.hpp>
 #include <weft/sched/run_loop.hpp>
 
 #include <memory>
@@ -49,7 +50,9 @@ inline void scheduler::events_watched() noexcept {
 
 inline void scheduler::nudge_seat() noexcept {
   time_moved_.store(true, memory_order_seq_cst);  // E3.
-  installed_events()->interrupt();
+  event_driver* const events = installed_events();
+  WEFT_ASSERT(events, "who sits, sits in a driver");  // E3
+  events->interrupt();
 }
 
 inline bool scheduler::take_seat_call(event_driver& events) noexcept {

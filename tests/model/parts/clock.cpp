@@ -92,8 +92,8 @@ weft_model::part const k9("clock: two are called away, and the deadline is moved
 
 struct counting_timer : timer {
   explicit counting_timer(weft::clock::time_point t) noexcept
-      : timer(t, [](timer& t, worker&) noexcept {
-          auto& me = static_cast<counting_timer&>(t);
+      : timer(t, [](timer& due, worker&) noexcept {
+          auto& me = static_cast<counting_timer&>(due);
           ++me.fired;
           me.ran.signal();
         }) {}
