@@ -41,7 +41,10 @@ std::string declared_in(std::string line) {
   for (std::string_view const type : {"class ", "struct ", "enum class "})
     if (line.starts_with(type)) {
       if (line.ends_with(';')) return "";
-      return name_at(line, line.find_first_not_of(' ', type.size()));
+      auto name = name_at(line, line.find_first_not_of(' ', type.size()));
+      // What WEFT_DEFINE_FRIENDS (base/config.hpp) is for: bodies of functions declared elsewhere, and what an alias without basic_ names.
+      if (name.ends_with("_bodies")) return "";
+      return name.starts_with("basic_") ? name.substr(std::string_view("basic_").size()) : name;
     }
   auto const call = line.find('(');
   if (call == line.npos || call == 0 || line.find("operator") != line.npos) return "";
