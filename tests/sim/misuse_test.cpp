@@ -46,8 +46,8 @@ void expect_misuse_in_world(std::string const& sentence, Program program) {
 }
 
 /// One task waits for what is in the box; then the box is emptied.
-template <class T, class... Arguments>
-auto emptied_while(task<> (*waits)(T&), Arguments... arguments) {
+template <class T, class Waits, class... Arguments>
+auto emptied_while(Waits waits, Arguments... arguments) {
   return [waits, ... arguments = arguments]() -> task<> {
     auto box = std::make_unique<T>(arguments...);
     auto const waiting = weft::spawn(waits, std::ref(*box));
