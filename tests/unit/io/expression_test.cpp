@@ -266,6 +266,7 @@ TEST_CASE("a lock that a select was given beside a failure goes back, and the ne
   });
 }
 
+#if !WEFT_TSAN  // which hands a signal to its thread when that calls the C library next: one that sleeps by futex does not
 TEST_CASE("a signal that came beside a failure is there for the next wait") {
   each_way("expression_test: signal", [](int turns) -> task<> {
     weft::signals asked(SIGUSR1);
@@ -275,6 +276,7 @@ TEST_CASE("a signal that came beside a failure is there for the next wait") {
     must(number == SIGUSR1, "another signal");
   });
 }
+#endif
 
 TEST_CASE("a connection that was accepted beside a failure is closed, where it does not wait for the next accept") {
   each_way("expression_test: accept", [](int turns) -> task<> {
