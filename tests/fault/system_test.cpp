@@ -246,37 +246,40 @@ TEST_CASE(
     std::int64_t points = 0, made = 0, thrown = 0;
     auto errors = call.goes_on;
     errors.insert(errors.end(), call.comes_out.begin(), call.comes_out.end());
-    for (auto const& o : weft_test::system_operations()) {
-      if (!is_wanted(o.names)) continue;
-      for (auto const io : backends(o)) {
-        std::optional<failing_call> fault;
-        std::int64_t seen = 0;
-        auto const begin_at = [&](std::int64_t nth, int error) {
-          return [&, nth, error] { fault.emplace(call, error, nth); };
-        };
-        auto const end = [&] {
-          seen = fault->seen();
-          fault.reset();
-        };
-        weft::pool_options const options{.workers = 2, .io = io};
-        REQUIRE(on_a_pool(o, options, begin_at(-1, 0), end).how == came_out::value);
-        made += seen;
-        std::set<std::int64_t> tried;
-        if (seen > 0) tried.insert({0, seen / 2, seen - 1});
-        if (seen > 1) tried.insert(1);
-        for (auto const nth : tried)
-          for (int const error : errors) {
-            weft_test::attempt const what(call.name.data(), o.names, nth, static_cast<unsigned>(error));
-            auto const e = on_a_pool(o, options, begin_at(nth, error), end);
-            ++points;
-            if (e.how != came_out::value) ++thrown;
-            INFO(what.text() << ": " << e.said);
-            bool const may_come_out = contains(call.comes_out, error);
-            CHECK((e.how == came_out::value ||
-                   (may_come_out && e.how == came_out::system_error && tells(o, call, e.error, error))));
-          }
+    // Some are made only where two threads meet in a certain order.
+    int turns = call.when == system_call::made::sometimes ? 1 : 50;
+    for (; turns > 0 && made == 0; --turns)
+      for (auto const& o : weft_test::system_operations()) {
+        if (!is_wanted(o.names)) continue;
+        for (auto const io : backends(o)) {
+          std::optional<failing_call> fault;
+          std::int64_t seen = 0;
+          auto const begin_at = [&](std::int64_t nth, int error) {
+            return [&, nth, error] { fault.emplace(call, error, nth); };
+          };
+          auto const end = [&] {
+            seen = fault->seen();
+            fault.reset();
+          };
+          weft::pool_options const options{.workers = 2, .io = io};
+          REQUIRE(on_a_pool(o, options, begin_at(-1, 0), end).how == came_out::value);
+          made += seen;
+          std::set<std::int64_t> tried;
+          if (seen > 0) tried.insert({0, seen / 2, seen - 1});
+          if (seen > 1) tried.insert(1);
+          for (auto const nth : tried)
+            for (int const error : errors) {
+              weft_test::attempt const what(call.name.data(), o.names, nth, static_cast<unsigned>(error));
+              auto const e = on_a_pool(o, options, begin_at(nth, error), end);
+              ++points;
+              if (e.how != came_out::value) ++thrown;
+              INFO(what.text() << ": " << e.said);
+              bool const may_come_out = contains(call.comes_out, error);
+              CHECK((e.how == came_out::value ||
+                     (may_come_out && e.how == came_out::system_error && tells(o, call, e.error, error))));
+            }
+        }
       }
-    }
     if (std::getenv("WEFT_FAULT") == nullptr) {
       INFO(call.name);
       CHECK((made > 0 || call.when == system_call::made::sometimes));
