@@ -58,7 +58,6 @@ std::ptrdiff_t threads_at_rest = 0;
 struct possessions {
   std::ptrdiff_t descriptors;
   weft_test::allocations memory;
-  friend bool operator==(possessions const&, possessions const&) = default;
 };
 possessions at_rest() {
   auto const late = std::chrono::steady_clock::now() + 60s;
@@ -104,12 +103,21 @@ ending on_a_pool(operation const& o, weft::pool_options const& options, Begin be
     if (p) p->run(weft_test::check_pool);
   }
   auto after = at_rest();
-  if (!(after == before) && is_about(o, "~process")) {
-    // One that nobody waits for has stayed, for want of a thread: it goes with the next.
-    weft::pool{{.workers = 1}}.run(o.program);
-    after = at_rest();
-  }
   INFO(o.names << ": " << e.said);
+  if (is_about(o, "~process")) {
+    // One that nobody waits for may have stayed, for want of a thread, and may have stayed from the run before: it goes with one of the next.
+    auto const more = [&] {
+      return after.descriptors > before.descriptors || after.memory.blocks > before.memory.blocks ||
+             after.memory.bytes > before.memory.bytes;
+    };
+    for (int turns = 0; more() && turns < 100; ++turns) {
+      weft::pool{{.workers = 1}}.run(o.program);
+      std::this_thread::sleep_for(10ms);
+      after = at_rest();
+    }
+    CHECK_FALSE(more());
+    return e;
+  }
   CHECK(after.descriptors == before.descriptors);
   // The default pool keeps memory for the next job.
   if (!is_about(o, "run ")) {
