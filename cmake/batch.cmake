@@ -34,7 +34,9 @@ function(weft_batch result name)
     file(STRINGS "${source}" own_includes REGEX "^#include ")
     list(APPEND includes ${own_includes})
     cmake_path(GET source STEM stem)
-    string(APPEND bodies "namespace ${name}_${stem} {\n#include \"${source}\"\n}\n")
+    # Wherever the checkout lies, so that a compiler's cache knows the batch again.
+    cmake_path(RELATIVE_PATH source BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" OUTPUT_VARIABLE from_here)
+    string(APPEND bodies "namespace ${name}_${stem} {\n#include \"${from_here}\"\n}\n")
     # What it includes may change.
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${source}")
     if(size GREATER_EQUAL batch_size OR done EQUAL total)
