@@ -99,34 +99,42 @@ void patience() {
 }
 weft_model::part const p6("join: a thief that needs a third worker", patience, {1, 0});
 
+// A fork whose second part a thief takes: the owner shares it until that has begun. `late` is what the thief does before it writes.
+template <class Late>
+void stolen_fork(small_pool& p, atomic<bool>& begun, Late late) {
+  int plain = 0;
+  p.run([&] {
+    weft::fork_join(
+        [&] {
+          while (!begun.load(memory_order_acquire)) {
+            current_worker()->home.share(*current_worker());
+            relax();
+          }
+        },
+        [&] {
+          begun.store(true, memory_order_release);
+          late();
+          ++plain;
+        });
+    expect(plain == 1, "what the thief did is seen");
+  });
+}
+
+void unpark_both(small_pool& p, int times) {
+  for (int k = 0; k != times; ++k)
+    for (unsigned i = 0; i != 2; ++i) weft::scheduler_of(p).worker_at(i).sleep.unpark();
+}
+
 // Tokens that were meant for something else: the owner wakes up, once or again and again, between the thief's end and its call (join E2).
 template <int Times>
 void stray_tokens() {
   small_pool p(2);
-  int plain = 0;
   atomic<bool> begun{false};
-  together(
-      [&] {
-        p.run([&] {
-          weft::fork_join(
-              [&] {
-                while (!begun.load(memory_order_acquire)) {
-                  current_worker()->home.share(*current_worker());
-                  relax();
-                }
-              },
-              [&] {
-                begun.store(true, memory_order_release);
-                ++plain;
-              });
-          expect(plain == 1, "what the thief did is seen");
-        });
-      },
-      [&] {
-        while (!begun.load(memory_order_acquire)) relax();
-        for (int k = 0; k != Times; ++k)
-          for (unsigned i = 0; i != 2; ++i) weft::scheduler_of(p).worker_at(i).sleep.unpark();
-      });
+  together([&] { stolen_fork(p, begun, [] {}); },
+           [&] {
+             while (!begun.load(memory_order_acquire)) relax();
+             unpark_both(p, Times);
+           });
 }
 weft_model::part const p7("join: a stray token", stray_tokens<1>, {1, 0});
 weft_model::part const p8("join: many stray tokens", stray_tokens<8>, {1, 0});
@@ -135,34 +143,15 @@ weft_model::part const p8("join: many stray tokens", stray_tokens<8>, {1, 0});
 void stray_token_at_the_end() {
   small_pool p(2);
   auto& s = weft::scheduler_of(p);
-  int plain = 0;
   atomic<bool> begun{false};
   auto const until_parked = [&] {
     while (s.worker_at(0).joins_parked.get() + s.worker_at(1).joins_parked.get() == 0) relax();
   };
-  together(
-      [&] {
-        p.run([&] {
-          weft::fork_join(
-              [&] {
-                while (!begun.load(memory_order_acquire)) {
-                  current_worker()->home.share(*current_worker());
-                  relax();
-                }
-              },
-              [&] {
-                begun.store(true, memory_order_release);
-                until_parked();
-                ++plain;
-              });
-          expect(plain == 1, "what the thief did is seen");
-        });
-      },
-      [&] {
-        until_parked();
-        for (int k = 0; k != 2; ++k)
-          for (unsigned i = 0; i != 2; ++i) s.worker_at(i).sleep.unpark();
-      });
+  together([&] { stolen_fork(p, begun, until_parked); },
+           [&] {
+             until_parked();
+             unpark_both(p, 2);
+           });
 }
 weft_model::part const p9("join: a stray token at the thief's end", stray_token_at_the_end, {1, 1});
 
