@@ -31,7 +31,7 @@ set(werror -DWERROR=ON)
 # What no option of a compiler changes is shown by one row of each compiler.
 set(programs -DBENCHMARKS=OFF -DEXAMPLES=OFF -DBUILD_TARGETS=weft_tests "-DTEST_ARGS=-L unit|stress|zoo|sim|fault|fuzz")
 weft_row(gcc-O0 NEEDS g++ PACKAGE g++ ARGS -DCOMPILER=g++ -DBUILD_TYPE=Debug ${werror})
-weft_row(gcc-O2 NEEDS g++ PACKAGE g++ ARGS ${programs} -DCOMPILER=g++ -DBUILD_TYPE=None -DFLAGS=-O2)
+weft_row(gcc-O2 NEEDS g++ PACKAGE g++ ARGS ${programs} -DCOMPILER=g++ -DBUILD_TYPE=None -DFLAGS=-O2 ${werror})
 weft_row(gcc-O3 NEEDS g++ PACKAGE g++ ARGS ${programs} -DCOMPILER=g++ -DBUILD_TYPE=Release)
 weft_row(gcc-asan-ubsan NEEDS g++ PACKAGE g++ ARGS ${programs} -DCOMPILER=g++ -DSANITIZE=address,undefined ${werror})
 weft_row(clang-19 ${clang_19} ARGS -DCOMPILER=clang++-19 -DBUILD_TYPE=Release -DBENCHMARKS=OFF ${werror})

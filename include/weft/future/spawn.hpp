@@ -136,15 +136,15 @@ class chained final : public spawned<continuation<T, F>>, listener, stop_registr
  private:
   chained(scheduler& home, state_pointer<T>&& before, F&& f)
       : base(home, continuation<T, F>{&*before, std::move(f)}),
-        listener([](listener* l) noexcept { static_cast<chained*>(l)->go(); }),
+        listener([](listener* l) noexcept { static_cast<chained&>(*l).go(); }),
         stop_registration(&chained::give_up),
         before_(std::move(before)) {
     this->hold_back();
   }
 
   static void give_up(stop_registration* r) noexcept {
-    auto* const me = static_cast<chained*>(r);
-    if (me->before_->detach(*me)) me->go();
+    auto& me = static_cast<chained&>(*r);
+    if (me.before_->detach(me)) me.go();
   }
 
   void go() noexcept {

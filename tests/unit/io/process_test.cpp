@@ -207,7 +207,8 @@ TEST_CASE("too many arguments are an error, and so is one that is too long") {
   CHECK(long_one->code() == std::errc::argument_list_too_long);
   CHECK_THAT(long_one->what(), Catch::Matchers::ContainsSubstring("start true"));
   command many("true");
-  for (int i = 0; i < 80; ++i) many.arg(std::string(100'000, 'x'));
+  std::string const word(100'000, 'x');
+  for (int i = 0; i < 80; ++i) many.arg(word);
   auto const e = error_of(many);
   REQUIRE(e);
   CHECK(e->code() == std::errc::argument_list_too_long);
