@@ -129,7 +129,9 @@ foreach(name IN LISTS ONLY)
     if(name STREQUAL coverage)
       # What an earlier run has counted is not this one's.
       file(GLOB_RECURSE counts "${build}/*.gcda")
-      file(REMOVE ${counts})
+      if(counts)
+        file(REMOVE ${counts})
+      endif()
     endif()
     execute_process(
       COMMAND "${CMAKE_COMMAND}" "-DBUILD_DIR=${build}" ${${name}_ARGS} ${chosen} -P "${CMAKE_CURRENT_LIST_DIR}/check.cmake"
