@@ -17,8 +17,12 @@ class driver {
   driver& operator=(driver const&) = delete;
   virtual ~driver() = default;
 
-  /// Makes ready, through `self`, whatever is due at `now`. Never blocks. Any worker, several at a time.
-  virtual void poll(worker& self, clock::time_point now) noexcept = 0;
+  /// What poll does about what is due but in another thread's hands this moment. Who has other work leaves it; who has none and would
+  /// ask again at once waits for that thread, which may be off its processor.
+  enum class in_use { left, waited_for };
+
+  /// Makes ready, through `self`, whatever is due at `now`. Any worker, several at a time.
+  virtual void poll(worker& self, clock::time_point now, in_use what = in_use::left) noexcept = 0;
 
   /// The earliest time at which poll will have something to do; time_point::max(): none. Any thread; seq_cst, because a worker
   /// about to sleep announces that it watches the deadline and then looks at it.

@@ -144,11 +144,11 @@ inline void scheduler::poll_driver(worker& self) noexcept {
   poll_events(self, 100 * ticks_per_microsecond);
 }
 
-inline void scheduler::poll_timers(worker& self) noexcept {
+inline void scheduler::poll_timers(worker& self, driver::in_use what) noexcept {
   driver* const d = installed_driver();
   if (!d || d->next_deadline() == clock::time_point::max()) return;
   auto const now = clock::now();
-  if (d->next_deadline() <= now) d->poll(self, now);
+  if (d->next_deadline() <= now) d->poll(self, now, what);
 }
 
 // One for us, and a fair share of the others into our ring.
@@ -407,7 +407,8 @@ inline scheduler::awake scheduler::search_and_sleep(worker& self) noexcept {
   for (job* found = nullptr;; found = find_local(self)) {
     self.saw_one = false;
     if (!found && (found = search(self))) self.from_driver = false;
-    if (!found) poll_timers(self), found = find_local(self);
+    // What is due would not let it sleep.
+    if (!found) poll_timers(self, driver::in_use::waited_for), found = find_local(self);
     self.vain_searches = !found && self.saw_one ? self.vain_searches + 1 : 0;
     if (found) {
       leave_search();
@@ -490,7 +491,7 @@ inline scheduler::awake scheduler::sleep(worker& self) noexcept {
       if (index != idle_set::nobody) wake(index);
       // Held, or claimed this moment: what is due is made ready, and the one who is woken for it runs it.
       if (due) {
-        poll_timers(self);
+        poll_timers(self, driver::in_use::waited_for);
         continue;
       }
     }

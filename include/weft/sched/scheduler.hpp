@@ -232,7 +232,7 @@ class scheduler : pinned {
 
   // run_loop.hpp
   void run(worker& self) noexcept;
-  void poll_timers(worker& self) noexcept;
+  void poll_timers(worker& self, driver::in_use what = driver::in_use::left) noexcept;
   void look_before_sleep(worker& self) noexcept;
   [[nodiscard]] job* search(worker& self) noexcept;
   void watch_left_alone() noexcept;

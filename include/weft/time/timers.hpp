@@ -105,14 +105,18 @@ class timer_service final : public driver {
     return k.wheel.remove(t);
   }
 
-  /// Fires what is due, a batch from each wheel, with no lock held. A wheel that another thread is at is left to it, and to the
-  /// next poll: what it published stays due.
-  void poll(worker& self, clock::time_point now) noexcept override {
+  /// Fires what is due, a batch from each wheel, with no lock held. A wheel that another thread is at is left to it, and to the next poll,
+  /// as what it published stays due; or waited for, on a futex: asking again and again would keep that thread from its processor.
+  void poll(worker& self, clock::time_point now, in_use what = in_use::left) noexcept override {
     timer_list due;
     auto const end = keepers_end_.load(memory_order_relaxed);
     for (unsigned i = 0; i < end; ++i) {
       keeper* const k = keepers_[i].load(memory_order_acquire);  // acquire: E3.
-      if (!k || k->published.load(memory_order_relaxed) > count(now) || !k->lock.try_lock()) continue;
+      if (!k || k->published.load(memory_order_relaxed) > count(now)) continue;
+      if (!k->lock.try_lock()) {
+        if (what == in_use::left) continue;
+        k->lock.lock();
+      }
       k->wheel.expire(now, due, batch);
       // p1. Relaxed: the lock orders it with those of the same wheel, and an older value is an earlier time.
       k->published.store(count(k->wheel.next_deadline()), memory_order_relaxed);

@@ -14,6 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace weft::detail;
+using in_use = driver::in_use;
 using weft_model::expect;
 using weft_model::one_deadline;
 using weft_model::small_pool;
@@ -108,7 +109,9 @@ class wheel_user {
     expect(membership_.joined(), "there is a place");
   }
   void add(timer_service& all, timer& t) { static_cast<void>(all.add(*current_worker(), t)); }
-  void poll(timer_service& all, weft::clock::time_point now) { all.poll(*current_worker(), now); }
+  void poll(timer_service& all, weft::clock::time_point now, in_use what = in_use::left) {
+    all.poll(*current_worker(), now, what);
+  }
 
  private:
   external_membership membership_;
@@ -171,6 +174,7 @@ void set_and_set() {
 weft_model::part const t3("clock: two first timers are set, one is due", set_and_set, {2, 2});
 
 // Two look at wheels that are due, and a third timer is set.
+template <in_use What>
 void polled_by_two() {
   small_pool p(1);
   timer_service all;
@@ -182,17 +186,20 @@ void polled_by_two() {
     together(
         [&] {
           wheel_user user(p);
-          user.poll(all, now + 10ms);
+          user.poll(all, now + 10ms, What);
           user.add(all, late);
         },
-        [&] { me.poll(all, now + 10ms); });
-    me.poll(all, now + 10ms);  // one of the two may have left the wheel to the other
+        [&] { me.poll(all, now + 10ms, What); });
+    if constexpr (What == in_use::left)
+      me.poll(all, now + 10ms);  // one of the two may have left the wheel to the other
     expect(due.fired == 1, "what was due has been fired, once");
     no_later_than(all, late);
     expect(all.remove(late), "it was in its wheel");
   }
 }
-weft_model::part const t4("clock: a wheel is polled by two", polled_by_two, {2, 2});
+weft_model::part const t4("clock: a wheel is polled by two", polled_by_two<in_use::left>, {2, 2});
+weft_model::part const t5("clock: a wheel is polled by two who wait for each other", polled_by_two<in_use::waited_for>,
+                          {2, 2});
 
 // E1: the workers fall asleep when a plain thread sets a timer, the first or an earlier one.
 template <unsigned Workers, bool BesideALateOne>
@@ -212,11 +219,11 @@ void set_by_a_plain_thread() {
   weft_model::due_by(weft_model::never);
   if (BesideALateOne && !all.remove(late)) late.ran.wait();
 }
-weft_model::part const t5("clock: a first timer is set while the worker falls asleep", set_by_a_plain_thread<1, false>,
+weft_model::part const t6("clock: a first timer is set while the worker falls asleep", set_by_a_plain_thread<1, false>,
                           {2, 1});
-weft_model::part const t6("clock: an earlier timer is set while the worker falls asleep",
+weft_model::part const t7("clock: an earlier timer is set while the worker falls asleep",
                           set_by_a_plain_thread<1, true>, {2, 1});
-weft_model::part const t7("clock: an earlier timer is set while three workers fall asleep",
+weft_model::part const t8("clock: an earlier timer is set while three workers fall asleep",
                           set_by_a_plain_thread<3, true>, {1, 1});
 
 }  // namespace

@@ -20,7 +20,7 @@ class one_deadline : public weft::detail::driver {
     return d;
   }
 
-  void poll(weft::detail::worker&, weft::clock::time_point now) noexcept override {
+  void poll(weft::detail::worker&, weft::clock::time_point now, in_use) noexcept override {
     auto seen = count_.load(weft::detail::memory_order_relaxed);
     if (seen <= now.time_since_epoch().count() &&
         count_.compare_exchange_strong(seen, never, weft::detail::memory_order_seq_cst))

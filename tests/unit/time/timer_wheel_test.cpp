@@ -542,7 +542,7 @@ TEST_CASE("of remove and fire exactly one has the timer, however many threads ad
           while (t.fired.load() + t.removed != t.added) std::this_thread::yield();  // it fires, now or soon
         }
       } else if (choice < 7) {
-        service.poll(self, read_now());
+        service.poll(self, read_now(), choice == 5 ? timer_service::in_use::left : timer_service::in_use::waited_for);
       } else {
         now.fetch_add(dice.below(1u << dice.below(22)));
       }
