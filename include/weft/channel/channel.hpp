@@ -101,8 +101,9 @@ class channel : detail::pinned {
 
   /// Whether close has been called, at some moment during the call; messages may be left.
   [[nodiscard]] bool is_closed() const noexcept {
-    // acquire: close, so that what was written before it is seen.
-    return (state_.load(detail::memory_order_acquire) & closed_bit) != 0;
+    if ((state_.load(detail::memory_order_relaxed) & closed_bit) == 0) return false;
+    detail::spin_lock const after_close(lock_);
+    return true;
   }
   /// Messages that are kept, at some moment during the call.
   [[nodiscard]] std::size_t size() const noexcept {
@@ -136,10 +137,8 @@ class channel : detail::pinned {
   // once: a sender and a receiver that both wait in it are two cases of one select.
   //
   // Whoever gives, or takes, does both halves under lock_, and fires outside it. state_ is written with it, so that who finds nothing
-  // there need not take the lock to learn it.
-  //
-  //   E1  close's release → is_closed's acquire    what the closer did before
-  //
+  // there need not take the lock to learn it. Who finds it closed takes it all the same: so it has what the closer did before, and close has
+  // let go of the lock, its last touch, before anybody is told and may destroy the channel.
   static constexpr std::uint32_t closed_bit = 1, message_bit = 2, room_bit = 4, sender_bit = 8, receiver_bit = 16;
 
   enum class offered { taken, closed, no_room };
@@ -157,10 +156,9 @@ class channel : detail::pinned {
     if (!messages_.full()) s |= room_bit;
     if (!senders_.empty()) s |= sender_bit;
     if (!receivers_.empty()) s |= receiver_bit;
-    state_.store(s, detail::memory_order_release);  // E1.
+    state_.store(s, detail::memory_order_relaxed);
   }
-  // The same, where nothing has changed but that somebody waits, or one of them no longer does. The channel is open: over a closed bit a relaxed
-  // store would end what its release has begun.
+  // The same, where nothing has changed but that somebody waits, or one of them no longer does.
   void note_waiting(std::uint32_t bit) noexcept {
     WEFT_ASSERT(!closed_, "nobody waits at a closed channel");
     state_.store(state_.load(detail::memory_order_relaxed) | bit, detail::memory_order_relaxed);
@@ -193,9 +191,8 @@ class channel : detail::pinned {
   }
 
   [[gnu::always_inline]] offered try_send_now(T& v) {
-    auto const seen = state_.load(detail::memory_order_acquire);  // E1.
-    if ((seen & (receiver_bit | room_bit)) == 0) return (seen & closed_bit) != 0 ? offered::closed : offered::no_room;
-    return send_locked(v);
+    auto const seen = state_.load(detail::memory_order_relaxed);
+    return (seen & (receiver_bit | room_bit | closed_bit)) == 0 ? offered::no_room : send_locked(v);
   }
   [[gnu::noinline]] offered send_locked(T& v) {
     detail::waiter* receiver = nullptr;
@@ -218,9 +215,8 @@ class channel : detail::pinned {
   }
 
   [[gnu::always_inline]] got try_receive_now(std::optional<T>& v) noexcept {
-    auto const seen = state_.load(detail::memory_order_acquire);  // E1.
-    if ((seen & (message_bit | sender_bit)) == 0) return (seen & closed_bit) != 0 ? got::end : got::nothing;
-    return receive_locked(v);
+    auto const seen = state_.load(detail::memory_order_relaxed);
+    return (seen & (message_bit | sender_bit | closed_bit)) == 0 ? got::nothing : receive_locked(v);
   }
   [[gnu::noinline]] got receive_locked(std::optional<T>& v) noexcept {
     detail::waiter* sender = nullptr;

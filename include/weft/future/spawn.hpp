@@ -123,7 +123,7 @@ class chained final : public spawned<continuation<T, F>>, listener, stop_registr
     counted.keep();
     auto result = future_access::make(state_pointer<result_of<continuation<T, F>>>(me));
     me->add_reference();
-    // Registered first: a stop that comes before the listener is attached finds nothing to detach, and is seen below.
+    // Registered first: a stop that comes before the listener is attached finds nothing to detach, and is seen below (state E4).
     static_cast<void>(me->stop().add(*me));
     if (!me->before_->attach(*me)) me->go();
     else if (me->stop().stop_requested()) give_up(me);
@@ -147,9 +147,13 @@ class chained final : public spawned<continuation<T, F>>, listener, stop_registr
     if (me.before_->detach(me)) me.go();
   }
 
+  // Let go last: a waiter that begins the work may end it, and then its pool. Until then only what has been submitted begins it, and
+  // submit may be left while that ends the pool.
   void go() noexcept {
-    this->let_go();
+    this->add_reference();
     static_cast<root<continuation<T, F>>*>(this)->home().submit_woken(this);
+    this->let_go();
+    this->release();
   }
 
   state_pointer<T> before_;  // kept to the end: a stop may come after the work has ended

@@ -32,6 +32,7 @@ struct listener {
 //   E1  attach's release → complete's acquire   the listener
 //   E2  complete's release → attach's, ready's acquire   result_
 //   E3  release of a reference → the last one's acquire   everything before destruction
+//   E4  a vain detach's release → a later attach's acquire   what was written before: who asked for a stop and found no listener yet is seen by it
 //
 /// What a future and whoever completes it share. Any thread may complete, once; the future's holder alone listens.
 template <class T>
@@ -42,8 +43,8 @@ class future_state : public cached_allocation, pinned {
   /// False: ready already, the listener will not be called.
   [[nodiscard]] bool attach(listener& l) noexcept {
     std::uintptr_t expected = 0;
-    // release: E1. acquire: E2.
-    return word_.compare_exchange_strong(expected, reinterpret_cast<std::uintptr_t>(&l), memory_order_release,
+    // release: E1. acquire: E2, E4.
+    return word_.compare_exchange_strong(expected, reinterpret_cast<std::uintptr_t>(&l), memory_order_acq_rel,
                                          memory_order_acquire);
   }
 
@@ -53,10 +54,16 @@ class future_state : public cached_allocation, pinned {
     return word == is_ready ? nullptr : reinterpret_cast<listener*>(word);
   }
 
-  /// True: the listener will not be called. False: it has been or is being called.
+  /// True: the listener will not be called. False: it has been or is being called, or it is not attached yet.
   [[nodiscard]] bool detach(listener& l) noexcept {
-    auto expected = reinterpret_cast<std::uintptr_t>(&l);
-    return word_.compare_exchange_strong(expected, 0, memory_order_acquire);  // acquire: E2.
+    auto const mine = reinterpret_cast<std::uintptr_t>(&l);
+    for (auto seen = mine; !word_.compare_exchange_strong(seen, 0, memory_order_acquire);
+         seen = mine) {  // acquire: E2.
+      if (seen == is_ready) return false;
+      // A failed exchange is a load alone, and an old value might be read. release: E4.
+      if (word_.fetch_or(0, memory_order_release) != mine) return false;
+    }
+    return true;
   }
 
   /// result_ has been set.
