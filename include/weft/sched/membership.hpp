@@ -143,6 +143,8 @@ inline bool scheduler::release_held(worker& self) noexcept {
   if (sleeper == idle_set::nobody) return false;
   idle.put_back(static_cast<unsigned>(sleeper));
   held_.fetch_sub(1, memory_order_relaxed);
+  // It has slept through what became of the clock, and may sleep on: somebody who searches may take what it was put back for.
+  if (timekeeper_.load(memory_order_seq_cst) == idle_set::nobody) deadline_moved();  // seq_cst: deadline_moved.
   return true;
 }
 
@@ -159,7 +161,6 @@ inline void scheduler::leave_external(worker& self) noexcept {
   self.current = nullptr;
   if (release_held(self)) {
     if (work_visible()) notify_work();
-    deadline_moved();  // it slept through what became of the clock
     events_watched();
   }
   external_free_[self.index].store(true, memory_order_release);  // release: enter_external's acquire.

@@ -89,6 +89,64 @@ void two_called_away() {
 }
 weft_model::part const k9("clock: two are called away, and the deadline is moved", two_called_away, {1, 1});
 
+// ── sleepers that are held for plain threads ──
+
+void spin_until(atomic<bool> const& flag) {
+  while (!flag.load(memory_order_acquire)) relax();
+}
+
+// give_place by a plain thread: it has held a sleeper while the first deadline came, puts it back and blocks for a root that computes.
+void blocks_for_a_root() {
+  small_pool p(2);
+  auto& s = weft::scheduler_of(p);
+  one_deadline& d = one_deadline::install(p);
+  atomic<bool> begun{false}, moved{false};
+  together(
+      [&] {
+        p.run([&] {
+          begun.store(true, memory_order_release);
+          spin_until(moved);
+        });
+      },
+      [&] {
+        spin_until(begun);
+        external_membership const membership(s);
+        expect(membership.joined(), "there is a place");
+        d.move_to(p, weft::clock::now() + 1ms);
+        moved.store(true, memory_order_release);
+        p.run([&] { d.wait_for(2ms); });
+      });
+}
+weft_model::part const k11("clock: a plain thread puts a sleeper back, and blocks", blocks_for_a_root, {1, 0});
+
+// reclaim_held: another plain thread's root puts the sleeper back, and a searcher takes the root.
+void reclaimed_for_a_root() {
+  small_pool p(2);
+  auto& s = weft::scheduler_of(p);
+  one_deadline& d = one_deadline::install(p);
+  atomic<bool> begun{false}, moved{false};
+  together(
+      [&] {
+        p.run([&] {
+          begun.store(true, memory_order_release);
+          spin_until(moved);
+        });
+      },
+      [&] {
+        spin_until(begun);
+        external_membership const membership(s);
+        expect(membership.joined(), "there is a place");
+        d.move_to(p, weft::clock::now() + 1ms);
+        moved.store(true, memory_order_release);
+      },
+      [&] {
+        spin_until(moved);
+        p.run([&] { d.wait_for(2ms); });
+      });
+}
+weft_model::part const k12("clock: a sleeper is put back for a root that a searcher takes", reclaimed_for_a_root,
+                           {1, 0});
+
 // ── timers ──
 
 struct counting_timer : timer {
