@@ -79,8 +79,11 @@ class ready_ring : pinned {
     return tail_.load(memory_order_seq_cst) == head_.load(memory_order_seq_cst);
   }
 
+  /// Any thread, for which it is a hint.
   [[nodiscard]] std::size_t size() const noexcept {
-    return static_cast<std::size_t>(tail_.load(memory_order_relaxed) - head_.load(memory_order_relaxed));
+    auto const size = tail_.load(memory_order_relaxed) - head_.load(memory_order_relaxed);
+    return size > Capacity ? 0
+                           : static_cast<std::size_t>(size);  // as in steal: one of them was read long before the other
   }
 
  private:
