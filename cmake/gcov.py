@@ -6,8 +6,11 @@
 #   - no branch of a call, whether the call returns or throws;
 #   - no branch that only an exception gets to, on a line that is also run without one. Those of a line in a catch block stay;
 #   - no branch of a statement in which none is written: to cast a pointer, or to delete what it points to, is to look whether it is null.
+# gcov tells the instantiations of a function apart, but not those of a lambda of several lines in it, which it takes to end where it begins: their
+# branches stand one after the other, and are told apart by the number of instantiations.
 # The n-th that is left is then the same in each instantiation, unless they differ in `if constexpr`. What only an exception gets to is what
 # gcov says of the program as compiled, so it does not depend on the tests.
+import collections
 import json
 import os
 import pathlib
@@ -76,18 +79,34 @@ def written(branches, cleanup):
     return [branch["count"] for branch, only_cleanup in kept if not only_cleanup]
 
 
-def rewrite(path, plan, entries):
+def apart(branches, instances):
+    """What stands one after the other for several instantiations, one by one; `instances`: how many there may be, the likeliest first."""
+    for count in instances:
+        if branches and len(branches) % count == 0:
+            size = len(branches) // count
+            return [branches[i:i + size] for i in range(0, len(branches), size)]
+    return [branches]
+
+
+def lambdas(functions):
+    """The lambdas of a file by the line in which they begin, and how many instantiations each has; the last first."""
+    places = [(f["start_line"], f["start_column"]) for f in functions if f["start_line"] == f["end_line"]]
+    return sorted(collections.Counter(places).items(), reverse=True)
+
+
+def rewrite(path, plan, entries, functions):
     """The .gcov file of the plan with the counts of the entries, each line once."""
-    counts, taken, branching = {}, {}, plan.branching()
+    counts, taken, branching, inside = {}, {}, plan.branching(), lambdas(functions)
     for entry in entries:
         number, function = entry["line_number"], entry.get("function_name")
         counts[number] = counts.get(number, 0) + entry["count"]
         cleanup = plan.cleanup.get((function if function in plan.sections else None, number), [])
         line = taken.setdefault(number, [])
-        here = written(entry["branches"], cleanup) if number in branching else []
-        line += [0] * (len(here) - len(line))
-        for index, count in enumerate(here):
-            line[index] += count
+        all_here = written(entry["branches"], cleanup) if number in branching else []
+        for here in apart(all_here, [] if function else [n for (begin, _), n in inside if begin < number]):
+            line += [0] * (len(here) - len(line))
+            for index, count in enumerate(here):
+                line[index] += count
     out = [f"        -:    0:Source:{plan.source}\n"]
     for number, text in sorted(plan.text.items()):
         if number == 0:
@@ -118,7 +137,7 @@ def main(arguments):
         return ran.stdout
 
     told = json.loads(run("--json-format", "--stdout", "--branch-probabilities", "--object-directory", str(counts.parent), str(counts)))
-    entries = {file["file"]: file["lines"] for file in told["files"]}
+    files = {file["file"]: file for file in told["files"]}
     with tempfile.TemporaryDirectory() as folder:
         alone = shutil.copy(notes, folder)  # beside no counts
         said = run("--all-blocks", "--branch-counts", "--branch-probabilities", "--hash-filenames", str(alone))
@@ -128,7 +147,8 @@ def main(arguments):
             wanted = HEADERS in file.readline()
         if wanted:
             plan = Plan(path)
-            rewrite(path, plan, entries.get(plan.source, []))
+            file = files.get(plan.source, {"lines": [], "functions": []})
+            rewrite(path, plan, file["lines"], file["functions"])
             print(f"Creating '{name}'")
         else:
             path.unlink()

@@ -94,8 +94,8 @@ inline void scheduler::poll_events(worker& self, std::uint64_t patience) noexcep
 
 // Called by a searcher that has sat down. As sleep.
 inline scheduler::awake scheduler::sleep_in_driver(worker& self, event_driver& events) noexcept {
+  self.in_driver.store(true, memory_order_seq_cst);  // E3, monitor E2: before the look at lent.
   look_before_sleep(self);
-  self.in_driver.store(true, memory_order_release);  // E3
   ready_batch batch;
   bool claimed = work_visible_to(self) && idle.get_up_to_search();
   bool time_moved = false;

@@ -20,8 +20,8 @@ namespace weft::detail {
 //   searcher that finds a job, and the last in the driver that gets one; who sets a deadline that nobody watches.
 //   E1  seq_cst, both: that one makes work visible or leaves the searchers, then reads monitor_state_; the monitor writes asleep, then
 //       looks at who is free and what waits. One of the two sees the other.
-//   E2  seq_cst, both: a worker announces its sleep, then reads lent; the monitor writes lent, then reads who sleeps. So a worker never
-//       sleeps with its place lent.
+//   E2  seq_cst, both: a worker announces its sleep, on its futex or in the driver, then reads lent; the monitor writes lent, then reads who
+//       sleeps. So a worker never sleeps with its place lent.
 //
 // Which worker is replaced: one at a look, and only such as successive looks have found in the same job. One that waits in the
 // kernel leaves a core idle: it is replaced while anything waits. One that computes keeps its core busy, and a spare beside it only
@@ -183,7 +183,8 @@ inline void scheduler::lend_place_of(worker& stuck) noexcept {
   auto const count = worker_count();
   for (unsigned i = 0; i < count; ++i) worker_at(i).deque.raise_want();  // for the spare: see begin_blocking
   idle.synchronise();                                                    // E2.
-  if (idle.asleep(stuck.index) || stuck.jobs.get() != stuck.jobs_seen) take_place_back(stuck);
+  bool const sleeps = idle.asleep(stuck.index) || stuck.in_driver.load(memory_order_seq_cst);  // E2.
+  if (sleeps || stuck.jobs.get() != stuck.jobs_seen) take_place_back(stuck);
   else start_spare_if_short();
 }
 
