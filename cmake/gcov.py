@@ -89,9 +89,16 @@ def apart(branches, instances):
 
 
 def lambdas(functions):
-    """The lambdas of a file by the line in which they begin, and how many instantiations each has; the last first."""
-    places = [(f["start_line"], f["start_column"]) for f in functions if f["start_line"] == f["end_line"]]
-    return sorted(collections.Counter(places).items(), reverse=True)
+    """How many instantiations each lambda has that may go on in a line, as a function of the line; the lambda that begins last comes first."""
+    whole = [(f["start_line"], f["end_line"]) for f in functions if f["start_line"] < f["end_line"]]
+    begins = collections.Counter((f["start_line"], f["start_column"]) for f in functions if f["start_line"] == f["end_line"])
+    reach = []
+    for (begin, _), count in sorted(begins.items(), reverse=True):
+        # To the end of the function that it is in.
+        around = [last for first, last in whole if first <= begin <= last]
+        if around:
+            reach.append((begin, min(around), count))
+    return lambda line: [count for begin, end, count in reach if begin < line <= end]
 
 
 def rewrite(path, plan, entries, functions):
@@ -103,7 +110,7 @@ def rewrite(path, plan, entries, functions):
         cleanup = plan.cleanup.get((function if function in plan.sections else None, number), [])
         line = taken.setdefault(number, [])
         all_here = written(entry["branches"], cleanup) if number in branching else []
-        for here in apart(all_here, [] if function else [n for (begin, _), n in inside if begin < number]):
+        for here in apart(all_here, [] if function else inside(number)):
             line += [0] * (len(here) - len(line))
             for index, count in enumerate(here):
                 line[index] += count
