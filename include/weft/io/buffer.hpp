@@ -79,7 +79,8 @@ class buffered_reader {
         auto const end = found ? static_cast<std::size_t>(found - fresh.data()) + 1 : fresh.size();
         text.append(fresh.substr(at, end - at));
         at = end;
-        if (text.size() > options_.longest + mark.size()) throw std::length_error(too_long());
+        if (text.size() > options_.longest && text.size() - options_.longest > mark.size())
+          throw std::length_error(too_long());
         if (found && text.ends_with(mark)) {
           begin_ += at;
           text.resize(text.size() - mark.size());

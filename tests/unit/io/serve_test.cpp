@@ -28,6 +28,7 @@
 #include <cstddef>
 #include <exception>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <new>
 #include <optional>
@@ -524,6 +525,22 @@ TEST_CASE("a line that is too long is an error before it fills the memory") {
     co_return text;
   });
   CHECK(line == "12345");
+}
+
+TEST_CASE("where any line is short enough, none is too long") {
+  weft_test::watchdog const guard("serve_test: lines of any length");
+  weft::pool pool{{.workers = 1}};
+  pool.run([]() -> task<> {
+    for (std::size_t const below : {0u, 1u, 2u, 3u}) {
+      weft::pipe p;
+      co_await p.writer.write("one\r\ntwo");
+      p.writer.close();
+      weft::buffered_reader r(p.reader, {.longest = std::numeric_limits<std::size_t>::max() - below});
+      auto const first = co_await r.read_until("\r\n");
+      auto const last = co_await r.read_until("\r\n");
+      if (first != "one" || last != "two") throw std::logic_error(std::to_string(below));
+    }
+  });
 }
 
 TEST_CASE("a buffered reader gives lines and bytes in turn") {
