@@ -167,11 +167,12 @@ task<> accept_all(Listener& listener, Handler& handler, connection_limit& limit,
     });
     try {
       auto connection = co_await listener.accept();
-      if constexpr (stands_alone<std::reference_wrapper<Handler>, connection_of<Listener>>)
+      if constexpr (stands_alone<std::reference_wrapper<Handler>, connection_of<Listener>>) {
         all.start(handler, std::move(connection));
-      else
-        connections.spawn(&serve_one<connection_of<Listener>, Handler>, std::ref(limit), std::ref(handler),
-                          std::move(connection));
+      } else {
+        auto one = serve_one(limit, handler, std::move(connection));  // here, where a shortage of memory is caught
+        connections.spawn(std::move(one));
+      }
       handed_over = true;
       pause = 5ms;
     } catch (std::system_error const& e) {

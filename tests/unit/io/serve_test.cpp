@@ -88,9 +88,10 @@ struct large_connection {
   std::array<std::byte, 4096> ballast{};
 };
 
-/// After each of the first so many accepts, the next allocation on that thread fails, which is that for the connection's task.
+/// After each of the first so many accepts, an allocation on that thread fails: the next one, which is that for the connection's task, or
+/// the nth after it.
 struct listener_without_memory {
-  explicit listener_without_memory(int times) : left(times) {}
+  explicit listener_without_memory(int times, int nth = 0) : left(times), after(nth) {}
 
   class awaiter : public weft::detail::native_awaiter {
    public:
@@ -105,7 +106,7 @@ struct listener_without_memory {
       ++all_.accepted;
       if (all_.left != 0) {
         --all_.left;
-        all_.failing.emplace(0);
+        all_.failing.emplace(all_.after);
       }
       return c;
     }
@@ -126,6 +127,7 @@ struct listener_without_memory {
 
   tcp_listener inner = tcp_listener::bind(endpoint::loopback());
   int left, accepted = 0;  // of the task that accepts
+  int const after;
   std::optional<weft_test::failing_allocation> failing;
 };
 
@@ -447,6 +449,53 @@ TEST_CASE("a connection for which the server finds no memory is closed, and the 
     ++begun;
     co_await echo_once(std::move(c.stream));
   });
+}
+
+TEST_CASE("whichever allocation fails when a connection begins, the server goes on") {
+  weft_test::watchdog const guard("serve_test: no memory for any part of a connection");
+  weft_test::balance const balance;
+  weft::pool clients{{.workers = 1}};
+  // How many there are, each of which has failed once.
+  auto const fails_each_in = [&clients](auto const& handler) {
+    int count = 0;
+    bool failed = true;
+    while (failed) {
+      weft::pool pool{{.workers = 1, .on_failure = &count_failure}};  // all of them are made by one thread
+      listener_without_memory listener(1, count);
+      auto const at = listener.inner.local();
+      auto server = pool.spawn([&]() -> task<> {
+        std::exception_ptr failure;
+        try {
+          co_await weft::serve(listener, std::ref(handler));
+        } catch (...) {
+          failure = std::current_exception();
+        }
+        failed = listener.failing && listener.failing->happened();
+        listener.failing.reset();
+        listener.inner.close();  // so that nobody waits for an answer in vain
+        if (failure) std::rethrow_exception(failure);
+      });
+      CHECK(clients.run(asks_until_answered(at)) == "0123456789");
+      listener.inner.close();
+      CHECK_NOTHROW(server.get());
+      if (failed) ++count;
+    }
+    return count;
+  };
+  auto by_value = [](large_connection c) -> task<> { co_await echo_once(std::move(c.stream)); };
+  auto by_reference = [](large_connection const& c) -> task<> { co_await echo_once(std::move(c.stream)); };
+  auto generic = [](auto c) -> task<> { co_await echo_once(std::move(c.stream)); };
+  auto with_result = [](large_connection c) -> task<int> {
+    co_await echo_once(std::move(c.stream));
+    co_return 1;
+  };
+  // What is as large as the connection at least: the child and the handler's frame, or the frame of who calls the handler.
+  int const of_value = fails_each_in(by_value), of_reference = fails_each_in(by_reference);
+  int const of_generic = fails_each_in(generic), of_result = fails_each_in(with_result);
+  CHECK(of_value >= 2);
+  CHECK(of_reference >= 1);
+  CHECK(of_generic >= 2);
+  CHECK(of_result >= 2);
 }
 
 TEST_CASE("a server of unix sockets is the same") {
