@@ -69,6 +69,12 @@ class child : pinned {
     return state_ != reaped::running;
   }
 
+  /// It has been reaped neither by this nor by anybody else: a signal, and one to its group, reaches nobody else.
+  [[nodiscard]] bool has_its_number() noexcept {
+    small_lock const guard(lock_);
+    return state_ == reaped::running && is_unreaped(pid_);
+  }
+
   /// 0, or an error number; ESRCH: it has been reaped.
   [[nodiscard]] int signal(int number) noexcept {
     small_lock const guard(lock_);
@@ -102,7 +108,8 @@ class child : pinned {
 class orphanage : pinned {
  public:
   void take(std::unique_ptr<child> c) noexcept {
-    if (!c->is_ours()) return;
+    if (!c->is_ours() || !c->has_its_number()) return;
+    // Before it is reaped, though it may have ended: its group goes on without it, and has its number no longer than that.
     static_cast<void>(c->signal(SIGKILL));
     if (c->ended()) return;
     survive_forks();

@@ -69,7 +69,7 @@ class [[nodiscard]] basic_process {
     return *this;
   }
   ~basic_process() {
-    if (child_ && !child_->ended()) detail::the_orphanage.take(std::move(child_));
+    if (child_) detail::the_orphanage.take(std::move(child_));
   }
 
   /// auto status = co_await p.wait();

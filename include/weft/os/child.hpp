@@ -70,6 +70,15 @@ enum class reaped {
   return reaped::ended;
 }
 
+/// Nobody has reaped it, whether it has ended or not: its number is still its own, and so is that of its group.
+[[nodiscard]] inline bool is_unreaped(pid_t pid) noexcept {
+  ::siginfo_t info{};
+  int said;
+  do said = ::waitid(P_PID, static_cast<::id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT);
+  while (said != 0 && errno == EINTR);
+  return said == 0;
+}
+
 /// A descriptor of a child that has not been reaped: readable when it has ended. None where the system has no such thing, forbids
 /// it, or is short of descriptors.
 [[nodiscard]] inline std::optional<file_handle> open_child([[maybe_unused]] pid_t pid) noexcept {

@@ -81,6 +81,12 @@ std::optional<std::system_error> error_of(command what, process_options how = {}
   return std::nullopt;
 }
 
+/// Dead, perhaps not yet reaped by whoever it was left to.
+bool is_gone(pid_t pid) {
+  auto const state = weft_test::state_of(pid);
+  return state == '\0' || state == 'Z';
+}
+
 /// A folder that is gone at the end.
 class temporary_folder {
  public:
@@ -503,6 +509,36 @@ TEST_CASE("a process that nobody has waited for is killed and reaped with its ow
     co_await weft::sleep_for(5ms);
   });
   CHECK(eventually(no_children));
+}
+
+TEST_CASE("a group goes with its owner also where its first process has ended before") {
+  weft_test::watchdog const guard("process_test: a group without its leader");
+  pid_t left_behind = -1;
+  weft_test::run([&]() -> task<> {
+    auto p = co_await process::start(shell("sleep 100 >&- & echo $!"),
+                                     {.std_out = stdio::pipe, .group = weft::process_group::own});
+    auto const text = co_await weft_test::read_all(p.std_out);
+    left_behind = std::stoi(text);
+    CHECK(eventually([&] { return weft_test::state_of(p.pid()) == 'Z'; }));
+    CHECK(::getpgid(left_behind) == p.pid());
+  });
+  CHECK(eventually([&] { return is_gone(left_behind); }));
+  CHECK(no_children());
+}
+
+TEST_CASE("a group whose first process was waited for is left alone") {
+  weft_test::watchdog const guard("process_test: a group that was waited for");
+  pid_t left_behind = -1;
+  weft_test::run([&]() -> task<> {
+    auto p = co_await process::start(shell("sleep 100 >&- & echo $!"),
+                                     {.std_out = stdio::pipe, .group = weft::process_group::own});
+    auto const text = co_await weft_test::read_all(p.std_out);
+    left_behind = std::stoi(text);
+    co_await p.wait();
+  });
+  std::this_thread::sleep_for(5ms);
+  CHECK_FALSE(is_gone(left_behind));
+  CHECK(::kill(left_behind, SIGKILL) == 0);
 }
 
 TEST_CASE("a process can be moved, and what it is assigned to ends first") {
