@@ -342,10 +342,17 @@ class io_handle {
 
   /// Operations in flight complete as stopped; then the descriptor is closed. Again: nothing.
   void close() noexcept {
+    close([] {});
+  }
+
+  /// The same. The one call that closes it calls first() before the descriptor is closed and anybody is told.
+  template <class F>
+  void close(F&& first) noexcept {
     if (!record_) return;
     handle_record& r = *record_;
     auto const reading = r.reading.close();
     if (reading.how == readiness::closing::already) return;
+    static_cast<F&&>(first)();
     auto const writing = r.writing.close();
     for (auto const& way : {reading, writing}) {
       if (way.how == readiness::closing::nobody) release_user(r);

@@ -77,10 +77,11 @@ class unix_listener {
 
   /// An accept in flight completes as stopped. Any thread, again and again.
   void close() noexcept {
-    if (handle_.closed()) return;
-    // The whole of a string: it ends with a zero, and no memory is needed for a copy.
-    if (auto const path = local_.path(); !path.empty() && path.front() != '@') detail::sys::unlink(path.data());
-    handle_.close();
+    // Once: afterwards the path may be another listener's.
+    handle_.close([this] {
+      // The whole of a string: it ends with a zero, and no memory is needed for a copy.
+      if (auto const path = local_.path(); !path.empty() && path.front() != '@') detail::sys::unlink(path.data());
+    });
   }
 
  private:

@@ -17,6 +17,7 @@
 #include <weft/io/udp.hpp>
 #include <weft/io/unix.hpp>
 #include <weft/io/wait.hpp>
+#include <weft/os/clock.hpp>
 #include <weft/sched/pool.hpp>
 #include <weft/time/sleep.hpp>
 
@@ -142,6 +143,49 @@ TEST_CASE("a unix socket without a listener, or with one that is full, says so o
     co_return count;
   });
   CHECK(connected == 5);
+}
+
+TEST_CASE("a listener that two threads close removes its path, and not that of the next") {
+  weft_test::watchdog const guard("sockets_test: unix, close");
+  temporary_folder const folder;
+  auto const at = folder / "socket";
+  std::string const path(at.path());
+  // The same place by a way that the system walks for long: whoever removes it by that one is in the middle of it for as long.
+  std::string nowhere_far, detour;
+  for (int i = 0; i < 2000; ++i) nowhere_far += "./";
+  for (int i = 0; i < 20; ++i) detour += "s/";
+  std::filesystem::create_directory_symlink(nowhere_far, std::string((folder / "s").path()));
+  auto const by_detour = folder / (detour + "socket");
+  auto const begin = weft::clock::now();
+  static_cast<void>(::access(std::string(by_detour.path()).c_str(), F_OK));
+  auto const walk = weft::clock::now() - begin;
+
+  constexpr int rounds = 40;
+  int removed = 0;
+  for (int round = 0; round < rounds; ++round) {
+    auto listener = weft::unix_listener::bind(by_detour);
+    std::atomic<bool> begun{false};
+    std::thread other([&] {
+      begun = true;
+      for (auto const until = weft::clock::now() + walk * round / rounds; weft::clock::now() < until;) {
+      }
+      listener.close();
+    });
+    while (!begun) std::this_thread::yield();
+    listener.close();
+    std::optional<weft::unix_listener> next;
+    while (!next) {
+      try {
+        next.emplace(weft::unix_listener::bind(at));
+      } catch (std::system_error const& e) {
+        if (e.code() != std::errc::address_in_use) throw;
+        std::this_thread::yield();  // the other has yet to remove it
+      }
+    }
+    other.join();
+    if (!std::filesystem::exists(path)) ++removed;
+  }
+  CHECK(removed == 0);
 }
 
 TEST_CASE("a read that ends early where a descriptor was sent along does not hide what follows") {
