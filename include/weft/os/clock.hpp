@@ -54,12 +54,14 @@ inline constexpr std::uint64_t ticks_per_microsecond = 2500;
 inline constexpr std::uint64_t ticks_per_microsecond = 1000;
 #endif
 
-/// d in the clock's unit, rounded up, held at the longest there is.
+/// d in the clock's unit, rounded up, held at the longest there is, and at the longest below zero.
 template <class Rep, class Period>
 clock::duration whole_duration(std::chrono::duration<Rep, Period> d) noexcept {
   using seconds = std::chrono::duration<double>;
-  constexpr auto longest = clock::duration::max();
-  if (std::chrono::duration_cast<seconds>(d) >= std::chrono::duration_cast<seconds>(longest)) return longest;
+  constexpr auto least = clock::duration::min(), longest = clock::duration::max();
+  auto const about = std::chrono::duration_cast<seconds>(d);
+  if (about <= std::chrono::duration_cast<seconds>(least)) return least;
+  if (about >= std::chrono::duration_cast<seconds>(longest)) return longest;
   return std::chrono::ceil<clock::duration>(d);
 }
 

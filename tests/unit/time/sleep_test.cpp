@@ -182,6 +182,18 @@ TEST_CASE("a sleep as long as can be said is a sleep until stopped") {
   for (auto& f : all) CHECK_THROWS_AS(f.get(), weft::stopped);
 }
 
+TEST_CASE("a duration beyond the clock's ends is held there, above and below zero") {
+  using weft::detail::whole_duration;
+  using clock_duration = weft::clock::duration;
+  CHECK(whole_duration(std::chrono::hours::max()) == clock_duration::max());
+  CHECK(whole_duration(std::chrono::hours::min()) == clock_duration::min());
+  CHECK(whole_duration(std::chrono::duration<double>(1e30)) == clock_duration::max());
+  CHECK(whole_duration(std::chrono::duration<double>(-1e30)) == clock_duration::min());
+  CHECK(whole_duration(clock_duration::min()) == clock_duration::min());
+  CHECK(whole_duration(std::chrono::duration<double, std::nano>(-1.5)) == clock_duration(-1));
+  CHECK(whole_duration(-2h) == -2h);
+}
+
 TEST_CASE("a stop ends a sleep, before it begins, while it lasts and at its end") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
   weft_test::watchdog const guard("sleep_test: stop");
