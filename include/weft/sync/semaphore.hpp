@@ -34,7 +34,7 @@ class semaphore : detail::pinned {
 
   /// auto p = co_await s.acquire();        one permit
   /// auto p = co_await s.acquire(n);       n at once; n = 0 waits for those who came before
-  ///   completes   when it is this task's turn and there are as many
+  ///   completes   when it is this task's turn and there are as many: of more than there will ever be, never
   ///   result      a permit, which gives itself back at its end
   ///   on error    never fails
   ///   on stop     leaves the queue, takes nothing, and completes as stopped; what was given before the stop is delivered
@@ -71,7 +71,7 @@ class semaphore : detail::pinned {
 
   bool take(std::size_t n) noexcept {
     auto seen = word_.load(detail::memory_order_relaxed);
-    while ((seen & awaited_bit) == 0 && seen >= n * one)
+    while ((seen & awaited_bit) == 0 && seen / one >= n)
       if (word_.compare_exchange_weak(seen, seen - n * one, detail::memory_order_acquire,  // E1.
                                       detail::memory_order_relaxed))
         return true;
@@ -83,7 +83,7 @@ class semaphore : detail::pinned {
     detail::small_lock const locked(lock_);
     auto seen = word_.load(detail::memory_order_relaxed);
     while ((seen & awaited_bit) == 0) {
-      bool const enough = seen >= w.wanted * one;
+      bool const enough = seen / one >= w.wanted;
       auto const next = enough ? seen - w.wanted * one : seen | awaited_bit;
       // acquire: E1.
       if (!word_.compare_exchange_weak(seen, next, detail::memory_order_acquire, detail::memory_order_relaxed))

@@ -205,6 +205,24 @@ TEST_CASE("one release of many lets as many go on, and keeps what is left") {
   CHECK(s.available() == 5);
 }
 
+TEST_CASE("more permits than a semaphore can count are never had, by asking or by waiting") {
+  weft_test::watchdog const guard("semaphore_test: too many");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = 1}};
+  semaphore s(1);
+  auto const acquires = [&](std::size_t n) -> task<> {
+    auto p = co_await s.acquire(n);
+    p.forget();
+  };
+  for (auto const n : {semaphore::max, semaphore::max + 1, semaphore::max + 2, 2 * semaphore::max + 1}) {
+    auto p = s.try_acquire(n);
+    CHECK_FALSE(p.owns());
+    p.forget();
+    CHECK_THROWS_AS(pool.run(weft::timeout(1ms, acquires(n))), weft::timed_out);
+    CHECK(s.available() == 1);
+  }
+}
+
 TEST_CASE("no permits at all are had when those who came before have had theirs") {
   weft_test::balance const balance;
   weft_test::unmonitored_pool pool{{.workers = 1}};
