@@ -26,7 +26,8 @@ class generator_frame;
 ///
 ///   co_yield v;             an element: a reference to v itself, which the reader may change or move from; of a constant v, to a copy.
 ///                           With generator<U&> and generator<U const&> elements are references as written, and nothing is copied
-///   co_yield other_of_T();  all elements of another generator<T>, moved in; however deep, an element costs the same
+///   co_yield other_of_T();  all elements of another generator<T>, moved in; however deep, an element costs the same,
+///                           and neither elements nor destruction build up the stack
 ///
 /// An exception comes out of begin() or ++, and ends the generator; one of a generator that was yielded comes out of that
 /// co_yield first.
@@ -46,7 +47,9 @@ class [[nodiscard]] generator {
     return *this;
   }
   ~generator() {
-    if (handle_) handle_.destroy();
+    if (!handle_) return;
+    handle_.promise().destroy_nested();
+    handle_.destroy();
   }
 
   /// Runs to the first element; called again, stands where the last iterator stands.
@@ -65,7 +68,9 @@ namespace detail {
 //
 // The reader's loop resumes the innermost and looks why it has come back: with an element; as the parent of a new innermost; at its end.
 // So the stack holds one coroutine at a time, however deep they nest and however many end without an element.
-/// What the promises of all generators have. The outermost alone has elements and an innermost.
+// A reader that drops the outermost before its end destroys in such a loop, too: the innermost first, and tells its parent
+// by the parent's innermost_.
+/// What the promises of all generators have. The outermost alone has elements and, until they are destroyed, an innermost.
 class generator_frame : public cached_allocation, pinned {
  public:
   explicit generator_frame(std::coroutine_handle<> own) noexcept : handle_(own) {}
@@ -86,6 +91,16 @@ class generator_frame : public cached_allocation, pinned {
     return false;
   }
 
+  /// Of the outermost, before it is destroyed: destroys all that it is in the middle of yielding.
+  void destroy_nested() noexcept {
+    for (auto last = innermost_; last != this;) {
+      auto const parent = last->parent_;
+      parent->innermost_ = last;
+      last->handle_.destroy();
+      last = parent;
+    }
+  }
+
   [[nodiscard]] bool begun() const noexcept { return begun_; }
   [[nodiscard]] bool ended() const noexcept { return handle_.done(); }
   [[nodiscard]] void* element() const noexcept { return element_; }
@@ -103,6 +118,8 @@ class generator_frame : public cached_allocation, pinned {
     child.begun_ = true;
     outermost_->innermost_ = &child;
   }
+  /// Of one that is destroyed: has destroy_nested destroyed the child?
+  [[nodiscard]] bool has_lost(generator_frame const& child) const noexcept { return innermost_ == &child; }
   void rethrow() {
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   }
@@ -165,6 +182,9 @@ class generator<T>::promise_type : public detail::generator_frame {
    public:
     nested(promise_type& p, generator&& other) noexcept : parent_(p), child_(std::move(other)) {
       WEFT_ASSERT(child_.handle_ && !child_.handle_.promise().begun(), "a generator that is yielded has not begun");
+    }
+    ~nested() {
+      if (parent_.has_lost(child_.handle_.promise())) child_.handle_ = {};
     }
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     void await_suspend(std::coroutine_handle<>) noexcept { parent_.enter(child_.handle_.promise()); }

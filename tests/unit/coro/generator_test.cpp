@@ -76,6 +76,18 @@ generator<int> halved(int first, int last) {
   }
 }
 
+struct notes_order {
+  std::vector<int>* order;
+  int depth;
+  ~notes_order() { order->push_back(depth); }
+};
+
+generator<int> notes_ends(int depth, std::vector<int>& order) {
+  notes_order const own{&order, depth};
+  if (depth > 0) co_yield notes_ends(depth - 1, order);
+  co_yield int{depth};
+}
+
 generator<int> one_deep_down(int depth, weft_test::stack_depth& stack) {
   stack.look();
   if (depth == 0) {
@@ -447,6 +459,46 @@ TEST_CASE("dropped in the middle of a nested one, all generators on the way dest
     CHECK(counted::live() == 3);
   }
   CHECK(counted::live() == 0);
+}
+
+TEST_CASE(
+    "a generator that has ended in the expression where it is dropped in the middle of another is destroyed, too") {
+  counted::reset();
+  {
+    weft_test::balance const balance;
+    auto const both = []() -> generator<counted> { co_yield counts(1), co_yield counts(2); };
+    auto g = both();
+    auto i = g.begin();
+    ++i;
+    CHECK(counted::live() == 2);
+  }
+  CHECK(counted::live() == 0);
+}
+
+TEST_CASE(
+    "dropped in the middle, 200,000 nested generators are destroyed from the innermost outwards, on little stack") {
+  weft_test::watchdog const guard("generator_test: dropped deep down");
+  weft_test::balance const balance;
+  int const depth = weft::detail::small_capacities ? 100'000 : 200'000;
+  std::vector<int> order, inside_out(static_cast<std::size_t>(depth) + 1);
+  order.reserve(inside_out.size());
+  std::iota(inside_out.begin(), inside_out.end(), 0);
+  {
+    auto g = notes_ends(depth, order);
+    CHECK(*g.begin() == 0);
+    CHECK(order.empty());
+  }
+  CHECK((order == inside_out));
+
+  // Half of them have ended.
+  order.clear();
+  {
+    auto g = notes_ends(depth, order);
+    auto i = g.begin();
+    while (*i != depth / 2) ++i;
+    CHECK(order.size() == static_cast<std::size_t>(depth / 2));
+  }
+  CHECK((order == inside_out));
 }
 
 TEST_CASE("a task may hold a generator across its waits, and resume it on another worker") {
