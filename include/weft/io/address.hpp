@@ -26,13 +26,6 @@ class endpoint {
  public:
   enum class kind : std::uint8_t { none, ipv4, ipv6, unix_path };
 
-  endpoint() noexcept = default;
-  endpoint(endpoint&&) noexcept = default;
-  endpoint& operator=(endpoint&&) noexcept = default;
-  endpoint(endpoint const& other);
-  endpoint& operator=(endpoint const& other) { return *this = endpoint(other); }
-  ~endpoint() = default;
-
   /// "127.0.0.1:80", "[::1]:80", "[fe80::1%eth0]:80", "unix:/path" or "unix:@name" (abstract: no file). Numbers alone: names are what
   /// resolve() is for. Throws std::invalid_argument that quotes the text and says what is wrong with it.
   [[nodiscard]] static endpoint parse(std::string_view text);
@@ -89,17 +82,10 @@ class endpoint {
   std::uint16_t port_ = 0;
   std::uint32_t scope_ = 0;                  // of IPv6: the interface
   std::array<std::uint8_t, 16> ip_{};        // in the order of the network; of IPv4 the first four
-  std::unique_ptr<std::string const> path_;  // every stream carries an endpoint, and few have a path
+  std::shared_ptr<std::string const> path_;  // few have one; a copy needs no memory, and does not fail
 };
 
 inline std::uint16_t endpoint::port() const noexcept { return port_; }
-
-inline endpoint::endpoint(endpoint const& other)
-    : kind_(other.kind_),
-      port_(other.port_),
-      scope_(other.scope_),
-      ip_(other.ip_),
-      path_(other.path_ ? std::make_unique<std::string const>(*other.path_) : nullptr) {}
 
 inline endpoint endpoint::with_port(std::uint16_t port) const {
   endpoint e = *this;
@@ -115,7 +101,7 @@ inline endpoint endpoint::unix_path(std::string path) {
   if (path.find('\0') != std::string::npos) reject("unix:" + path, "a zero byte in the path");
   endpoint e;
   e.kind_ = kind::unix_path;
-  e.path_ = std::make_unique<std::string const>(std::move(path));
+  e.path_ = std::make_shared<std::string const>(std::move(path));
   return e;
 }
 
@@ -267,7 +253,7 @@ inline endpoint endpoint::from(::sockaddr const* address, ::socklen_t length) {
       // A file whose name begins with '@' is not an abstract one; if it leaves no room to say so, it has no name here.
       if (a.sun_path[0] == '@') name.insert(0, "./");
       if (a.sun_path[0] == '@' && name.size() >= sizeof a.sun_path) break;
-      e.path_ = std::make_unique<std::string const>(std::move(name));
+      e.path_ = std::make_shared<std::string const>(std::move(name));
       break;
     }
     default: break;

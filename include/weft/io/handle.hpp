@@ -1,9 +1,10 @@
-// A descriptor that tasks read from, write to and close: one record of 64 bytes each, in memory that stays a record for good.
+// A descriptor that tasks read from, write to and close: one record of 128 bytes each, in memory that stays a record for good.
 #pragma once
 
 #include <weft/base/utility.hpp>
 #include <weft/concurrent/atomic.hpp>
 #include <weft/concurrent/mutex.hpp>
+#include <weft/io/address.hpp>
 #include <weft/io/readiness.hpp>
 #include <weft/os/pages.hpp>
 #include <weft/os/simulation.hpp>
@@ -33,6 +34,8 @@ enum class short_read : std::uint8_t {
 //           leaves a direction later takes its own. The last one closes the descriptor, so that no system call meets another's number.
 //   holds   of the record: the owner, the open descriptor, and each operation that a close has taken out and that has not ended yet. The
 //           last one gives the record back.
+//   name    what errors call it: the peer of a stream, what a listener is bound to. It is here, and not with the owner, because an
+//           operation may end after its owner has.
 //   home    null until an operation has to wait, then the reactor that watches it; set, and looked into, under lock.
 //
 //   E1  the release of each who drops one → the acquire of the last
@@ -50,8 +53,9 @@ struct alignas(64) handle_record : pinned {
   atomic<std::uint32_t> holds{0};
   small_mutex lock;
   atomic<short_read> after_short_read{short_read::says_nothing};
+  endpoint name;  // constant while holds are not 0; last: little else is on the second cache line
 };
-static_assert(sizeof(handle_record) <= 64);
+static_assert(sizeof(handle_record) <= 128);
 
 /// Records for every handle of the process. They are never given back to the system: whoever holds an old pointer still points to
 /// a record. Any thread.
@@ -85,7 +89,7 @@ class handle_slab : pinned {
   }
 
  private:
-  static constexpr std::size_t at_once = 255;  // with the link 16 KiB
+  static constexpr std::size_t at_once = 127;  // with the link 16 KiB
 
   struct chunk {
     handle_record records[at_once];

@@ -25,13 +25,12 @@ namespace detail {
 /// Accepts one connection and keeps its descriptor and who it is.
 class accept_awaiter : public io_operation {
  public:
-  accept_awaiter(handle_record* r, endpoint const& local) noexcept
-      : io_operation(r, direction::reading, &accept_awaiter::attempt), local_(local) {}
+  explicit accept_awaiter(handle_record* r) noexcept : io_operation(r, direction::reading, &accept_awaiter::attempt) {}
 
  protected:
   file_handle take() {
+    if (error() != 0) throw_io(error(), "accept", finish_and_name());
     finish();
-    if (error() != 0) throw_io(error(), "accept", local_);
     return std::move(accepted_);
   }
   [[nodiscard]] endpoint peer() const {
@@ -71,7 +70,6 @@ class accept_awaiter : public io_operation {
     }
   }
 
-  endpoint const& local_;
   file_handle accepted_;
   ::sockaddr_storage peer_;
   ::socklen_t peer_length_ = 0;
@@ -80,12 +78,11 @@ class accept_awaiter : public io_operation {
 template <class Awaiter>
 class [[nodiscard]] accept_operation {
  public:
-  accept_operation(handle_record* r, endpoint const& local) noexcept : record_(r), local_(&local) {}
-  auto operator co_await() const noexcept { return Awaiter(record_, *local_); }
+  explicit accept_operation(handle_record* r) noexcept : record_(r) {}
+  auto operator co_await() const noexcept { return Awaiter(record_); }
 
  private:
   handle_record* record_;
-  endpoint const* local_;
 };
 
 /// Makes the connection of a socket that has none.

@@ -6,6 +6,7 @@
 #include <weft/cancel/stop_token.hpp>
 #include <weft/coro/promise.hpp>
 #include <weft/coro/suspension.hpp>
+#include <weft/io/address.hpp>
 #include <weft/io/handle.hpp>
 #include <weft/io/readiness.hpp>
 #include <weft/sched/scheduler.hpp>
@@ -100,10 +101,18 @@ class io_operation : public native_awaiter, stop_registration, public suspension
   [[nodiscard]] int error() const noexcept { return error_; }
 
   /// await_resume begins with it: leaves the direction. Throws weft::stopped if the operation was stopped or the handle closed
-  /// meanwhile. With an error, the caller throws next.
+  /// meanwhile.
   void finish() {
     auto const was = leave();
     if (stopped_ || was == state::detached || was == state::closed) throw stopped{};
+  }
+
+  /// The same where the caller throws next: what its error names. Nothing, of a handle that was moved from.
+  [[nodiscard]] endpoint finish_and_name() {
+    endpoint name;
+    if (state_ != state::outside) name = record_->name;
+    finish();  // Past here the record may be somebody else's.
+    return name;
   }
 
   ~io_operation() {

@@ -28,11 +28,6 @@ struct pipe_calls {
   }
 };
 
-inline endpoint const& no_name() noexcept {
-  static endpoint const none;
-  return none;
-}
-
 }  // namespace detail
 
 /// The end that is read. One task at a time reads; any thread may close. Closed with its owner, not inherited by programs that are
@@ -52,7 +47,7 @@ class pipe_reader {
   ///   on stop     takes no bytes, completes as stopped
   ///   resumes on  the pool it was awaited on
   [[nodiscard]] auto read(std::span<std::byte> into) noexcept {
-    return operation<detail::read_until::something>(handle_.record(), into, detail::no_name());
+    return operation<detail::read_until::something>(handle_.record(), into);
   }
 
   /// co_await p.read_exactly(buffer);
@@ -62,7 +57,7 @@ class pipe_reader {
   ///   on stop     completes as stopped; what has come until then is lost
   ///   resumes on  the pool it was awaited on
   auto read_exactly(std::span<std::byte> into) noexcept {
-    return operation<detail::read_until::full>(handle_.record(), into, detail::no_name());
+    return operation<detail::read_until::full>(handle_.record(), into);
   }
 
   /// A read in flight completes as stopped. Any thread, again and again.
@@ -92,7 +87,7 @@ class pipe_writer {
   ///   on stop     completes as stopped; a part may have been written
   ///   resumes on  the pool it was awaited on
   [[nodiscard]] auto write(std::span<std::byte const> bytes) noexcept {
-    return detail::write_operation<detail::pipe_calls>(handle_.record(), bytes, detail::no_name());
+    return detail::write_operation<detail::pipe_calls>(handle_.record(), bytes);
   }
   [[nodiscard]] auto write(std::string_view text) noexcept { return write(std::as_bytes(std::span(text))); }
 

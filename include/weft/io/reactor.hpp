@@ -279,7 +279,9 @@ inline void reactor::forget(handle_record& r) noexcept {
 }
 
 inline void release_hold(handle_record& r) noexcept {
-  if (r.holds.fetch_sub(1, memory_order_acq_rel) == 1) handles().give_back(&r);  // handle E1.
+  if (r.holds.fetch_sub(1, memory_order_acq_rel) != 1) return;  // handle E1.
+  r.name = {};
+  handles().give_back(&r);
 }
 
 inline void release_user(handle_record& r) noexcept {
@@ -320,7 +322,9 @@ class io_handle {
  public:
   io_handle() noexcept = default;
   /// Takes the descriptor over, which does not block, in any case. Throws std::bad_alloc.
-  io_handle(file_handle&& descriptor, short_read after_short_read) : record_(take_record_for(descriptor.get())) {
+  io_handle(file_handle&& descriptor, short_read after_short_read, endpoint name = {})
+      : record_(take_record_for(descriptor.get())) {
+    record_->name = std::move(name);
     record_->descriptor = descriptor.release();
     record_->users.store(3, memory_order_relaxed);
     record_->holds.store(2, memory_order_relaxed);
@@ -366,6 +370,10 @@ class io_handle {
 
   [[nodiscard]] bool closed() const noexcept { return !record_ || record_->reading.closed(); }
   [[nodiscard]] handle_record* record() const noexcept { return record_; }
+  [[nodiscard]] endpoint const& name() const noexcept {
+    static endpoint const none;
+    return record_ ? record_->name : none;
+  }
 
   /// Calls f(descriptor) unless the handle is closed; it stays open meanwhile. False: it is closed.
   template <class F>

@@ -32,13 +32,11 @@ inline file_handle make_socket(endpoint const& where, int type) {
 }
 
 /// Of a socket's own end.
-inline endpoint local_name(io_handle const& h) {
+inline endpoint local_name(int fd) {
   ::sockaddr_storage name;
   ::socklen_t length = sizeof name;
-  int error = EBADF;
-  h.with_descriptor(
-      [&](int fd) { error = sys::getsockname(fd, reinterpret_cast<::sockaddr*>(&name), &length) == 0 ? 0 : errno; });
-  if (error != 0) throw std::system_error(error, std::system_category(), "getsockname");
+  if (sys::getsockname(fd, reinterpret_cast<::sockaddr*>(&name), &length) != 0)
+    throw std::system_error(errno, std::system_category(), "getsockname");
   return endpoint::from(reinterpret_cast<::sockaddr*>(&name), length);
 }
 

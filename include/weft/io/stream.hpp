@@ -63,16 +63,16 @@ enum class read_until : std::uint8_t { something, full };
 template <class Calls>
 class read_awaiter : public io_operation {
  public:
-  read_awaiter(handle_record* r, std::span<std::byte> into, read_until until, endpoint const& peer) noexcept
-      : io_operation(r, direction::reading, &read_awaiter::attempt), until_(until), into_(into), peer_(peer) {
+  read_awaiter(handle_record* r, std::span<std::byte> into, read_until until) noexcept
+      : io_operation(r, direction::reading, &read_awaiter::attempt), until_(until), into_(into) {
     if (into.empty()) try_first();
   }
 
   std::size_t await_resume() {
-    finish();
-    if (error() != 0) throw_io(error(), "read", Calls::name(peer_));
+    if (error() != 0) throw_io(error(), "read", Calls::name(finish_and_name()));
     if (until_ == read_until::full && done_ < into_.size())
-      throw unexpected_end(done_, into_.size(), Calls::name(peer_));
+      throw unexpected_end(done_, into_.size(), Calls::name(finish_and_name()));
+    finish();
     return done_;
   }
 
@@ -111,19 +111,18 @@ class read_awaiter : public io_operation {
 
   read_until const until_;  // first: beside the small ones of the base
   std::span<std::byte> const into_;
-  endpoint const& peer_;
   std::size_t done_ = 0;
 };
 
 template <class Calls>
 class write_awaiter : public io_operation {
  public:
-  write_awaiter(handle_record* r, std::span<std::byte const> bytes, endpoint const& peer) noexcept
-      : io_operation(r, direction::writing, &write_awaiter::attempt), bytes_(bytes), peer_(peer) {}
+  write_awaiter(handle_record* r, std::span<std::byte const> bytes) noexcept
+      : io_operation(r, direction::writing, &write_awaiter::attempt), bytes_(bytes) {}
 
   void await_resume() {
+    if (error() != 0) throw_io(error(), "write", Calls::name(finish_and_name()));
     finish();
-    if (error() != 0) throw_io(error(), "write", Calls::name(peer_));
   }
 
  private:
@@ -142,34 +141,29 @@ class write_awaiter : public io_operation {
   }
 
   std::span<std::byte const> const bytes_;
-  endpoint const& peer_;
   std::size_t done_ = 0;
 };
 
 template <class Calls, read_until Until>
 class [[nodiscard]] read_operation {
  public:
-  read_operation(handle_record* r, std::span<std::byte> into, endpoint const& peer) noexcept
-      : record_(r), into_(into), peer_(&peer) {}
-  auto operator co_await() const noexcept { return read_awaiter<Calls>(record_, into_, Until, *peer_); }
+  read_operation(handle_record* r, std::span<std::byte> into) noexcept : record_(r), into_(into) {}
+  auto operator co_await() const noexcept { return read_awaiter<Calls>(record_, into_, Until); }
 
  private:
   handle_record* record_;
   std::span<std::byte> into_;
-  endpoint const* peer_;
 };
 
 template <class Calls>
 class [[nodiscard]] write_operation {
  public:
-  write_operation(handle_record* r, std::span<std::byte const> bytes, endpoint const& peer) noexcept
-      : record_(r), bytes_(bytes), peer_(&peer) {}
-  auto operator co_await() const noexcept { return write_awaiter<Calls>(record_, bytes_, *peer_); }
+  write_operation(handle_record* r, std::span<std::byte const> bytes) noexcept : record_(r), bytes_(bytes) {}
+  auto operator co_await() const noexcept { return write_awaiter<Calls>(record_, bytes_); }
 
  private:
   handle_record* record_;
   std::span<std::byte const> bytes_;
-  endpoint const* peer_;
 };
 
 /// A connection, both ways, of any kind of socket: see tcp_stream and unix_stream. At one time one task reads and one writes (a second
@@ -190,7 +184,7 @@ class socket_stream {
   ///   on stop     takes no bytes, completes as stopped
   ///   resumes on  the pool it was awaited on
   [[nodiscard]] auto read(std::span<std::byte> into) noexcept {
-    return read_operation<socket_calls, read_until::something>(handle_.record(), into, peer_);
+    return read_operation<socket_calls, read_until::something>(handle_.record(), into);
   }
 
   /// auto n = co_await s.read_exactly(buffer);
@@ -200,7 +194,7 @@ class socket_stream {
   ///   on stop     completes as stopped; what has come until then is lost
   ///   resumes on  the pool it was awaited on
   auto read_exactly(std::span<std::byte> into) noexcept {
-    return read_operation<socket_calls, read_until::full>(handle_.record(), into, peer_);
+    return read_operation<socket_calls, read_until::full>(handle_.record(), into);
   }
 
   /// co_await s.write(bytes);         the bytes stay until then
@@ -209,7 +203,7 @@ class socket_stream {
   ///   on stop     completes as stopped; a part may have been sent
   ///   resumes on  the pool it was awaited on
   [[nodiscard]] auto write(std::span<std::byte const> bytes) noexcept {
-    return write_operation<socket_calls>(handle_.record(), bytes, peer_);
+    return write_operation<socket_calls>(handle_.record(), bytes);
   }
   [[nodiscard]] auto write(std::string_view text) noexcept { return write(std::as_bytes(std::span(text))); }
 
@@ -222,9 +216,14 @@ class socket_stream {
   void close() noexcept { handle_.close(); }
 
   /// The other side. Constant.
-  [[nodiscard]] endpoint const& peer() const noexcept { return peer_; }
+  [[nodiscard]] endpoint const& peer() const noexcept { return handle_.name(); }
   /// This side. Throws std::system_error.
-  [[nodiscard]] endpoint local() const { return local_name(handle_); }
+  [[nodiscard]] endpoint local() const {
+    endpoint name;
+    if (!handle_.with_descriptor([&](int fd) { name = local_name(fd); }))
+      throw std::system_error(EBADF, std::system_category(), "getsockname");
+    return name;
+  }
 
   /// For options that weft has no name for: calls f(descriptor), which stays open meanwhile. False: closed.
   template <class F>
@@ -233,10 +232,9 @@ class socket_stream {
   }
 
  protected:
-  socket_stream(io_handle&& handle, endpoint peer) noexcept : handle_(std::move(handle)), peer_(std::move(peer)) {}
+  explicit socket_stream(io_handle&& handle) noexcept : handle_(std::move(handle)) {}
 
-  io_handle handle_;
-  endpoint peer_;
+  io_handle handle_;  // named for the peer
 };
 
 }  // namespace detail

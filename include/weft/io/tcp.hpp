@@ -61,7 +61,7 @@ class basic_tcp_stream : public detail::socket_stream {
     handle_.with_descriptor([&](int fd) {
       error = detail::sys::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, sizeof value) == 0 ? 0 : errno;
     });
-    if (error != 0) detail::throw_io(error, "setsockopt", peer_);
+    if (error != 0) detail::throw_io(error, "setsockopt", peer());
   }
 
  private:
@@ -87,17 +87,15 @@ class tcp_listener {
   [[nodiscard]] detail::accept_operation<detail::tcp_accept_awaiter> accept() noexcept;
 
   /// What it is bound to.
-  [[nodiscard]] endpoint const& local() const noexcept { return local_; }
+  [[nodiscard]] endpoint const& local() const noexcept { return handle_.name(); }
 
   /// An accept in flight completes as stopped. Any thread, again and again.
   void close() noexcept { handle_.close(); }
 
  private:
-  tcp_listener(detail::io_handle&& handle, endpoint local) noexcept
-      : handle_(std::move(handle)), local_(std::move(local)) {}
+  explicit tcp_listener(detail::io_handle&& handle) noexcept : handle_(std::move(handle)) {}
 
-  detail::io_handle handle_;
-  endpoint local_;
+  detail::io_handle handle_;  // named for what it is bound to
 };
 
 namespace detail {
@@ -113,7 +111,7 @@ class tcp_accept_awaiter : public accept_awaiter {
   tcp_stream await_resume() {
     auto descriptor = take();
     set_no_delay_of(descriptor);
-    return {io_handle(std::move(descriptor), short_read::empties), peer()};
+    return tcp_stream(io_handle(std::move(descriptor), short_read::empties, peer()));
   }
 };
 
@@ -123,10 +121,10 @@ template <class T>
 task<basic_tcp_stream<T>> basic_tcp_stream<T>::connect(endpoint to) {
   auto descriptor = detail::make_socket(to, SOCK_STREAM);
   detail::set_no_delay_of(descriptor);
-  detail::io_handle handle(std::move(descriptor), detail::short_read::empties);
+  detail::io_handle handle(std::move(descriptor), detail::short_read::empties, to);
   bool const connected = co_await detail::connect_awaiter(handle.record(), to);
   if (!connected) detail::throw_io(EAGAIN, "connect", to);
-  co_return basic_tcp_stream(std::move(handle), std::move(to));
+  co_return basic_tcp_stream(std::move(handle));
 }
 
 template <class T>
@@ -145,13 +143,13 @@ task<basic_tcp_stream<T>> basic_tcp_stream<T>::connect(std::string host, std::ui
 }
 
 inline tcp_listener tcp_listener::bind(endpoint const& at, listen_options options) {
-  detail::io_handle handle(detail::make_listening_socket(at, options.backlog), detail::short_read::says_nothing);
-  auto local = detail::local_name(handle);
-  return {std::move(handle), std::move(local)};
+  auto descriptor = detail::make_listening_socket(at, options.backlog);
+  auto local = detail::local_name(descriptor.get());
+  return tcp_listener(detail::io_handle(std::move(descriptor), detail::short_read::says_nothing, std::move(local)));
 }
 
 inline detail::accept_operation<detail::tcp_accept_awaiter> tcp_listener::accept() noexcept {
-  return {handle_.record(), local_};
+  return detail::accept_operation<detail::tcp_accept_awaiter>(handle_.record());
 }
 
 }  // namespace weft

@@ -42,12 +42,12 @@ namespace detail {
 
 class receive_from_awaiter : public io_operation {
  public:
-  receive_from_awaiter(handle_record* r, std::span<std::byte> into, endpoint const& local) noexcept
-      : io_operation(r, direction::reading, &receive_from_awaiter::attempt), into_(into), local_(local) {}
+  receive_from_awaiter(handle_record* r, std::span<std::byte> into) noexcept
+      : io_operation(r, direction::reading, &receive_from_awaiter::attempt), into_(into) {}
 
   datagram await_resume() {
+    if (error() != 0) throw_io(error(), "receive_from", finish_and_name());
     finish();
-    if (error() != 0) throw_io(error(), "receive_from", local_);
     return {std::min(size_, into_.size()), size_ > into_.size(),
             endpoint::from(reinterpret_cast<::sockaddr const*>(&from_), from_length_)};
   }
@@ -72,7 +72,6 @@ class receive_from_awaiter : public io_operation {
   }
 
   std::span<std::byte> const into_;
-  endpoint const& local_;
   std::size_t size_ = 0;
   ::sockaddr_storage from_;
   ::socklen_t from_length_ = 0;
@@ -80,14 +79,12 @@ class receive_from_awaiter : public io_operation {
 
 class [[nodiscard]] receive_from_operation {
  public:
-  receive_from_operation(handle_record* r, std::span<std::byte> into, endpoint const& local) noexcept
-      : record_(r), into_(into), local_(&local) {}
-  auto operator co_await() const noexcept { return receive_from_awaiter(record_, into_, *local_); }
+  receive_from_operation(handle_record* r, std::span<std::byte> into) noexcept : record_(r), into_(into) {}
+  auto operator co_await() const noexcept { return receive_from_awaiter(record_, into_); }
 
  private:
   handle_record* record_;
   std::span<std::byte> into_;
-  endpoint const* local_;
 };
 
 class send_to_awaiter : public io_operation {
@@ -148,9 +145,8 @@ class udp_socket {
     auto const length = at.to(address);
     if (detail::sys::bind(descriptor.get(), reinterpret_cast<::sockaddr*>(&address), length) != 0)
       detail::throw_io(errno, "bind", at);
-    detail::io_handle handle(std::move(descriptor), detail::short_read::says_nothing);
-    auto local = detail::local_name(handle);
-    return {std::move(handle), std::move(local)};
+    auto local = detail::local_name(descriptor.get());
+    return udp_socket(detail::io_handle(std::move(descriptor), detail::short_read::says_nothing, std::move(local)));
   }
 
   /// co_await s.send_to(bytes, address);        the bytes stay until then; at most 65,507
@@ -172,11 +168,11 @@ class udp_socket {
   ///   on stop     takes no datagram, completes as stopped
   ///   resumes on  the pool it was awaited on
   [[nodiscard]] auto receive_from(std::span<std::byte> into) noexcept {
-    return detail::receive_from_operation(handle_.record(), into, local_);
+    return detail::receive_from_operation(handle_.record(), into);
   }
 
   /// What it is bound to.
-  [[nodiscard]] endpoint const& local() const noexcept { return local_; }
+  [[nodiscard]] endpoint const& local() const noexcept { return handle_.name(); }
 
   /// Operations in flight complete as stopped. Any thread, again and again.
   void close() noexcept { handle_.close(); }
@@ -188,11 +184,9 @@ class udp_socket {
   }
 
  private:
-  udp_socket(detail::io_handle&& handle, endpoint local) noexcept
-      : handle_(std::move(handle)), local_(std::move(local)) {}
+  explicit udp_socket(detail::io_handle&& handle) noexcept : handle_(std::move(handle)) {}
 
-  detail::io_handle handle_;
-  endpoint local_;
+  detail::io_handle handle_;  // named for what it is bound to
 };
 
 }  // namespace weft

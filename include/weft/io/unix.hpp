@@ -49,16 +49,15 @@ class unix_listener {
  public:
   /// Listens from here on, at a path where nothing is yet. Throws std::system_error that names the path.
   [[nodiscard]] static unix_listener bind(endpoint const& at, listen_options options = {}) {
-    detail::io_handle handle(detail::make_listening_socket(at, options.backlog), detail::short_read::says_nothing);
-    auto local = detail::local_name(handle);
-    return {std::move(handle), std::move(local)};
+    auto descriptor = detail::make_listening_socket(at, options.backlog);
+    auto local = detail::local_name(descriptor.get());
+    return unix_listener(detail::io_handle(std::move(descriptor), detail::short_read::says_nothing, std::move(local)));
   }
 
   unix_listener(unix_listener&&) noexcept = default;
   unix_listener& operator=(unix_listener&& other) noexcept {
     close();
     handle_ = std::move(other.handle_);
-    local_ = std::move(other.local_);
     return *this;
   }
   ~unix_listener() { close(); }
@@ -73,23 +72,21 @@ class unix_listener {
   [[nodiscard]] detail::accept_operation<detail::unix_accept_awaiter> accept() noexcept;
 
   /// What it is bound to.
-  [[nodiscard]] endpoint const& local() const noexcept { return local_; }
+  [[nodiscard]] endpoint const& local() const noexcept { return handle_.name(); }
 
   /// An accept in flight completes as stopped. Any thread, again and again.
   void close() noexcept {
     // Once: afterwards the path may be another listener's.
     handle_.close([this] {
       // The whole of a string: it ends with a zero, and no memory is needed for a copy.
-      if (auto const path = local_.path(); !path.empty() && path.front() != '@') detail::sys::unlink(path.data());
+      if (auto const path = local().path(); !path.empty() && path.front() != '@') detail::sys::unlink(path.data());
     });
   }
 
  private:
-  unix_listener(detail::io_handle&& handle, endpoint local) noexcept
-      : handle_(std::move(handle)), local_(std::move(local)) {}
+  explicit unix_listener(detail::io_handle&& handle) noexcept : handle_(std::move(handle)) {}
 
-  detail::io_handle handle_;
-  endpoint local_;
+  detail::io_handle handle_;  // named for what it is bound to
 };
 
 namespace detail {
@@ -100,7 +97,7 @@ class unix_accept_awaiter : public accept_awaiter {
   unix_stream await_resume() {
     auto descriptor = take();
     // A read ends early where descriptors were sent along, and says nothing about what is behind.
-    return {io_handle(std::move(descriptor), short_read::says_nothing), peer()};
+    return unix_stream(io_handle(std::move(descriptor), short_read::says_nothing, peer()));
   }
 };
 
@@ -110,15 +107,15 @@ template <class T>
 task<basic_unix_stream<T>> basic_unix_stream<T>::connect(endpoint to) {
   using namespace std::chrono_literals;
   for (auto pause = 1ms;; pause = std::min(2 * pause, 50ms)) {
-    detail::io_handle handle(detail::make_socket(to, SOCK_STREAM), detail::short_read::says_nothing);
+    detail::io_handle handle(detail::make_socket(to, SOCK_STREAM), detail::short_read::says_nothing, to);
     bool const connected = co_await detail::connect_awaiter(handle.record(), to);
-    if (connected) co_return basic_unix_stream(std::move(handle), std::move(to));
+    if (connected) co_return basic_unix_stream(std::move(handle));
     co_await sleep_for(pause);  // no event tells when the listener has room
   }
 }
 
 inline detail::accept_operation<detail::unix_accept_awaiter> unix_listener::accept() noexcept {
-  return {handle_.record(), local_};
+  return detail::accept_operation<detail::unix_accept_awaiter>(handle_.record());
 }
 
 }  // namespace weft

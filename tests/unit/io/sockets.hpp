@@ -1,6 +1,8 @@
 // The other side of a connection in tests: plain blocking sockets, so that weft is tested against the system and not against itself.
 #pragma once
 
+#include <weft/coro/task.hpp>
+#include <weft/coro/this_task.hpp>
 #include <weft/io/address.hpp>
 #include <weft/io/tcp.hpp>
 
@@ -187,6 +189,20 @@ weft::task<std::string> read_some(Stream& s, std::size_t most) {
   auto const n = co_await s.read(std::as_writable_bytes(std::span(text)));
   text.resize(n);
   co_return text;
+}
+
+/// Begins what uses an object, on a pool of one worker without a monitor: back when it waits, or is over.
+template <class Pool, class Use>
+auto begin_on(Pool& pool, Use use) {
+  bool begun = false;
+  auto future = pool.spawn([](bool& flag, Use what) -> weft::task<> {
+    flag = true;
+    co_await what();
+  }(begun, std::move(use)));
+  pool.run([&]() -> weft::task<> {
+    while (!begun) co_await weft::this_task::yield();
+  });
+  return future;
 }
 
 /// FNV-1a.

@@ -3,6 +3,7 @@
 
 #include "support/balance.hpp"
 #include "support/catch.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 
@@ -31,6 +32,7 @@
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -303,6 +305,47 @@ TEST_CASE("closing and stopping end a udp receive") {
   std::this_thread::sleep_for(2ms);
   s.close();
   CHECK_THROWS_AS(closed.get(), weft::stopped);
+}
+
+TEST_CASE("an error of a unix stream or a udp socket names it, whatever has become of it meanwhile") {
+  weft_test::watchdog const guard("sockets_test: moved in flight");
+  weft_test::unmonitored_pool pool{{.workers = 1}};
+  std::array<std::byte, 10> buffer;
+  auto const message_of = [](auto& future) -> std::string {
+    try {
+      future.get();
+    } catch (std::system_error const& e) {
+      return e.what();
+    }
+    return "no error";
+  };
+
+  temporary_folder const folder;
+  auto const at = folder / "socket";
+  auto listener = weft::unix_listener::bind(at);
+  auto own = std::make_unique<weft::unix_stream>(pool.run(weft::unix_stream::connect(at)));
+  auto reading = weft_test::begin_on(pool, [&, &s = *own]() -> task<> { co_await s.read_exactly(buffer); });
+  auto const moved = std::move(*own);
+  *own = weft::unix_stream();
+  own.reset();
+  pool.run(listener.accept()).close();
+  CHECK_THAT(message_of(reading), ContainsSubstring("read_exactly " + at.to_string() + ":"));
+
+  auto own_udp = std::make_unique<weft::udp_socket>(weft::udp_socket::bind(endpoint::loopback()));
+  auto const local = own_udp->local();
+  auto const nobody = weft_test::own_address(9);
+  own_udp->with_descriptor([&](int fd) {
+    ::sockaddr_storage to;
+    auto const length = nobody.to(to);
+    CHECK(::connect(fd, reinterpret_cast<::sockaddr const*>(&to), length) == 0);
+  });
+  auto receiving =
+      weft_test::begin_on(pool, [&, &s = *own_udp]() -> task<> { static_cast<void>(co_await s.receive_from(buffer)); });
+  auto const moved_udp = std::move(*own_udp);
+  *own_udp = weft::udp_socket::bind(endpoint::loopback());
+  own_udp.reset();
+  moved_udp.with_descriptor([](int fd) { CHECK(::send(fd, "x", 1, 0) == 1); });
+  CHECK_THAT(message_of(receiving), ContainsSubstring("receive_from " + local.to_string() + ": "));
 }
 
 TEST_CASE("a pipe carries bytes and their end") {

@@ -2,6 +2,7 @@
 #include "support/balance.hpp"
 #include "support/catch.hpp"
 #include "support/seeded.hpp"
+#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 
@@ -17,13 +18,17 @@
 #include <weft/time/sleep.hpp>
 
 #include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/types.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -60,6 +65,16 @@ std::optional<std::system_error> error_of(weft::pool& pool, Work&& work) {
   }
   return std::nullopt;
 }
+
+/// A read that fails, and whose handle another thread destroys before the task is told.
+struct ends_its_owner : weft::detail::socket_calls {
+  static inline std::optional<weft::detail::io_handle> owner;
+  static ssize_t read(int, std::span<std::byte>) noexcept {
+    owner.reset();
+    errno = ECONNRESET;
+    return -1;
+  }
+};
 
 std::string pattern(std::size_t size) {
   std::string text(size, '\0');
@@ -559,6 +574,81 @@ TEST_CASE("what is begun on a closed stream completes as stopped, like what was 
   auto const nothing = error_of(pool, [&]() -> task<> { static_cast<void>(co_await read_some(none, 1)); });
   REQUIRE(nothing);
   CHECK(nothing->code() == std::errc::bad_file_descriptor);
+}
+
+TEST_CASE("an error names the peer, whatever has become of the stream that the operation was begun on") {
+  weft_test::watchdog const guard("tcp_test: moved in flight");
+  weft_test::unmonitored_pool pool{{.workers = 1}};
+  auto const error_after_a_move = [&](auto operation, auto hang_up) -> std::string {
+    auto both = pool.run(half_plain::connect());
+    auto own = std::make_unique<tcp_stream>(std::move(both.stream));
+    auto const name = own->peer().to_string();
+    auto f = weft_test::begin_on(pool, [&] { return operation(*own); });
+    tcp_stream const moved = std::move(*own);
+    *own = tcp_stream();
+    own.reset();
+    CHECK(moved.peer().to_string() == name);
+    hang_up(both.peer);
+    try {
+      f.get();
+    } catch (std::system_error const& e) {
+      std::string text = e.what();
+      if (auto const at = text.find(name); at != std::string::npos) text.replace(at, name.size(), "the peer");
+      return text;
+    }
+    return "no error";
+  };
+  auto const reset = [](plain_socket& p) { p.reset(); };
+  auto const reads = [](tcp_stream& s) -> task<> { static_cast<void>(co_await read_some(s, 10)); };
+  auto const writes = [](tcp_stream& s) -> task<> {
+    std::string const much(20'000'000, 'x');
+    co_await s.write(much);
+  };
+  auto const reads_exactly = [](tcp_stream& s) -> task<> {
+    std::array<std::byte, 10> buffer;
+    co_await s.read_exactly(buffer);
+  };
+  CHECK_THAT(error_after_a_move(reads, reset), ContainsSubstring("read the peer: "));
+  CHECK_THAT(error_after_a_move(writes, reset), ContainsSubstring("write the peer: "));
+  CHECK_THAT(error_after_a_move(reads_exactly, [](plain_socket& p) { p.close(); }),
+             ContainsSubstring("read_exactly the peer: ended after 0 of 10"));
+}
+
+TEST_CASE("an error names the peer, where the stream ends after the system has told of the error") {
+  weft_test::watchdog const guard("tcp_test: end after an error");
+  weft::pool pool{{.workers = 1}};
+  auto const peer = endpoint::unix_path("/the/path/of/a/peer/whose/name/takes/memory");
+  ends_its_owner::owner.emplace(weft::detail::make_socket(peer, SOCK_STREAM), weft::detail::short_read::says_nothing,
+                                peer);
+  auto const failed = error_of(pool, []() -> task<> {
+    using weft::detail::read_until;
+    std::array<std::byte, 10> buffer;
+    co_await weft::detail::read_operation<ends_its_owner, read_until::something>(ends_its_owner::owner->record(),
+                                                                                 buffer);
+  });
+  CHECK_FALSE(ends_its_owner::owner);
+  REQUIRE(failed);
+  CHECK_THAT(failed->what(), ContainsSubstring("read " + peer.to_string() + ": "));
+}
+
+TEST_CASE("an accept's error names what it is bound to, whatever has become of the listener that it was begun on") {
+  weft_test::watchdog const guard("tcp_test: listener moved in flight");
+  weft_test::unmonitored_pool pool{{.workers = 1}};
+  auto own = std::make_unique<tcp_listener>(tcp_listener::bind(endpoint::loopback()));
+  auto const name = own->local();
+  auto const client = plain_socket::unconnected(name);
+  auto f = weft_test::begin_on(pool, [&s = *own]() -> task<> { static_cast<void>(co_await s.accept()); });
+  auto const moved = std::move(*own);
+  *own = tcp_listener::bind(endpoint::loopback());
+  own.reset();
+  auto const failed = [&] {
+    weft_test::few_descriptors const none(0);
+    client.connect_to(name);
+    return error_of(pool, [&]() -> task<> { co_await std::move(f); });
+  }();
+  REQUIRE(failed);
+  CHECK(failed->code() == std::errc::too_many_files_open);
+  CHECK_THAT(failed->what(), ContainsSubstring("accept " + name.to_string()));
 }
 
 TEST_CASE("closing a listener ends its accept as stopped") {
