@@ -95,57 +95,37 @@ void spin_until(atomic<bool> const& flag) {
   while (!flag.load(memory_order_acquire)) relax();
 }
 
-// give_place by a plain thread: it has held a sleeper while the first deadline came, puts it back and blocks for a root that computes.
-void blocks_for_a_root() {
+// A plain thread has held a sleeper while the first deadline came. The sleeper is put back for a root that computes: by give_place, if that
+// thread blocks for the root itself; by reclaim_held, if another does. A searcher may take the root.
+enum class blocks { itself, another };
+template <blocks Who>
+void put_back_for_a_root() {
   small_pool p(2);
   auto& s = weft::scheduler_of(p);
   one_deadline& d = one_deadline::install(p);
   atomic<bool> begun{false}, moved{false};
-  together(
-      [&] {
-        p.run([&] {
-          begun.store(true, memory_order_release);
-          spin_until(moved);
-        });
-      },
-      [&] {
-        spin_until(begun);
-        external_membership const membership(s);
-        expect(membership.joined(), "there is a place");
-        d.move_to(p, weft::clock::now() + 1ms);
-        moved.store(true, memory_order_release);
-        p.run([&] { d.wait_for(2ms); });
-      });
+  auto const root = [&] { p.run([&] { d.wait_for(2ms); }); };
+  auto const busy = [&] {
+    p.run([&] {
+      begun.store(true, memory_order_release);
+      spin_until(moved);
+    });
+  };
+  auto const holds = [&] {
+    spin_until(begun);
+    external_membership const membership(s);
+    expect(membership.joined(), "there is a place");
+    d.move_to(p, weft::clock::now() + 1ms);
+    moved.store(true, memory_order_release);
+    if constexpr (Who == blocks::itself) root();
+  };
+  if constexpr (Who == blocks::itself) together(busy, holds);
+  else together(busy, holds, [&] { spin_until(moved), root(); });
 }
-weft_model::part const k11("clock: a plain thread puts a sleeper back, and blocks", blocks_for_a_root, {1, 0});
-
-// reclaim_held: another plain thread's root puts the sleeper back, and a searcher takes the root.
-void reclaimed_for_a_root() {
-  small_pool p(2);
-  auto& s = weft::scheduler_of(p);
-  one_deadline& d = one_deadline::install(p);
-  atomic<bool> begun{false}, moved{false};
-  together(
-      [&] {
-        p.run([&] {
-          begun.store(true, memory_order_release);
-          spin_until(moved);
-        });
-      },
-      [&] {
-        spin_until(begun);
-        external_membership const membership(s);
-        expect(membership.joined(), "there is a place");
-        d.move_to(p, weft::clock::now() + 1ms);
-        moved.store(true, memory_order_release);
-      },
-      [&] {
-        spin_until(moved);
-        p.run([&] { d.wait_for(2ms); });
-      });
-}
-weft_model::part const k12("clock: a sleeper is put back for a root that a searcher takes", reclaimed_for_a_root,
+weft_model::part const k11("clock: a plain thread puts a sleeper back, and blocks", put_back_for_a_root<blocks::itself>,
                            {1, 0});
+weft_model::part const k12("clock: a sleeper is put back for a root that a searcher takes",
+                           put_back_for_a_root<blocks::another>, {1, 0});
 
 // ── timers ──
 
