@@ -543,11 +543,11 @@ TEST_CASE("as many as the width wait at the same time, and no more are on the wa
   weft::pool pool{{.workers = workers}};
   gauge on_the_way, waiting;
   std::atomic<int> here{0};
-  // In groups of ten: nobody leaves before the tenth has come.
+  // In groups of ten, in the order of arrival, which need not be that of the items: nobody leaves before the tenth has come.
   auto const stage = [&](int i) -> task<int> {
     waiting.enter();
-    ++here;
-    while (here < (i / 10 + 1) * 10) co_await weft::this_task::yield();
+    int const before = here++;
+    while (here < (before / 10 + 1) * 10) co_await weft::this_task::yield();
     waiting.leave();
     co_return i;
   };
