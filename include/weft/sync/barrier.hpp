@@ -20,8 +20,9 @@ struct nothing_to_complete {
 }  // namespace detail
 
 /// std::barrier for tasks: a phase ends when all that are expected have arrived. The last to arrive calls the completion, before any of
-/// them goes on; it must not throw. No allocation. Any thread; from a plain thread: `run(b.arrive_and_wait());`. Destroyed
-/// while waited for, it asserts; whoever has come through the last phase may destroy it.
+/// them goes on; it must not throw, and nobody arrives while it runs: more arrivals in a phase than are expected are misuse. No
+/// allocation. Any thread; from a plain thread: `run(b.arrive_and_wait());`. Destroyed while waited for, it asserts; whoever has come
+/// through the last phase may destroy it.
 template <class Completion = detail::nothing_to_complete>
 class barrier : detail::pinned {
   static_assert(std::is_nothrow_invocable_v<Completion&>,
