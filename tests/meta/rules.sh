@@ -15,9 +15,9 @@ forbid() {
 }
 
 forbid "too heavy for everybody's compile" '#[[:space:]]*include <(iostream|regex|format|filesystem)>'
-# The futex is below the atomics and takes the word it waits on as it is, and so does a world that answers in its place. A fence is of no
-# use to anybody: neither ThreadSanitizer nor the model checker follows one.
-forbid "atomics come from concurrent/atomic.hpp" 'std::atomic|atomic_thread_fence' 'concurrent/atomic\.hpp|os/(futex|fork|simulation)\.hpp'
+# The futex is below the atomics and takes the word it waits on as it is, and so does a world that answers in its place.
+forbid "atomics come from concurrent/atomic.hpp" 'std::atomic' 'concurrent/atomic\.hpp|os/(futex|fork|simulation)\.hpp'
+forbid "an order belongs to an operation: neither ThreadSanitizer nor the model checker follows a fence" 'atomic_(thread|signal)_fence'
 forbid "thread_local belongs to sched/" '\<thread_local\>' 'sched/|concurrent/atomic\.hpp|os/simulation\.hpp'
 forbid "compilers and systems are told apart in base/config.hpp, os/ and io/backend/" \
   '#[[:space:]]*(if|ifdef|ifndef|elif).*\<(_WIN|_MSC|__(GNU|GLIBC|clang|has_feature|has_builtin|SANITIZE|linux|APPLE|FreeBSD|x86|i386|aarch64|arm))' \
