@@ -511,14 +511,24 @@ TEST_CASE("a process that nobody has waited for is killed and reaped with its ow
   CHECK(eventually(no_children));
 }
 
+namespace {
+
+/// A shell in a group of its own that ends at once, and leaves a process beside it.
+task<process> start_beside(pid_t& left_behind) {
+  auto p = co_await process::start(shell("sleep 100 >&- & echo $!"),
+                                   {.std_out = stdio::pipe, .group = weft::process_group::own});
+  auto const text = co_await weft_test::read_all(p.std_out);
+  left_behind = std::stoi(text);
+  co_return p;
+}
+
+}  // namespace
+
 TEST_CASE("a group goes with its owner also where its first process has ended before") {
   weft_test::watchdog const guard("process_test: a group without its leader");
   pid_t left_behind = -1;
   weft_test::run([&]() -> task<> {
-    auto p = co_await process::start(shell("sleep 100 >&- & echo $!"),
-                                     {.std_out = stdio::pipe, .group = weft::process_group::own});
-    auto const text = co_await weft_test::read_all(p.std_out);
-    left_behind = std::stoi(text);
+    auto p = co_await start_beside(left_behind);
     CHECK(eventually([&] { return weft_test::state_of(p.pid()) == 'Z'; }));
     CHECK(::getpgid(left_behind) == p.pid());
   });
@@ -530,10 +540,7 @@ TEST_CASE("a group whose first process was waited for is left alone") {
   weft_test::watchdog const guard("process_test: a group that was waited for");
   pid_t left_behind = -1;
   weft_test::run([&]() -> task<> {
-    auto p = co_await process::start(shell("sleep 100 >&- & echo $!"),
-                                     {.std_out = stdio::pipe, .group = weft::process_group::own});
-    auto const text = co_await weft_test::read_all(p.std_out);
-    left_behind = std::stoi(text);
+    auto p = co_await start_beside(left_behind);
     co_await p.wait();
   });
   std::this_thread::sleep_for(5ms);
