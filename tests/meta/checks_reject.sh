@@ -34,6 +34,7 @@ rejects layers strange/x.hpp '#include <weft/base/config.hpp>'
 takes rules
 rejects rules base/config.hpp '#include <iostream>'
 rejects rules sched/pool.hpp 'std::atomic<int> x;'
+rejects rules base/config.hpp 'std::atomic_thread_fence(std::memory_order_seq_cst);'
 rejects rules base/config.hpp 'thread_local int x;'
 rejects rules sched/pool.hpp '#if defined(__GNUC__)'
 rejects rules sched/pool.hpp "$(yes 'int x;' | head -n 601)"
