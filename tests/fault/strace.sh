@@ -66,7 +66,8 @@ udp_socket          recvfrom        ENOMEM       1    comes_out
 # pipes and files
 pipe                pipe2           EMFILE       1    comes_out
 wait_readable       poll            EINTR        1    goes_on
-wait_readable       fcntl           EMFILE       1    comes_out
+# perhaps: what has been written to before is not waited for
+wait_readable       fcntl           EMFILE       1    comes_out perhaps
 file                pwrite64        ENOSPC       1    comes_out
 file                pwrite64        EINTR        1    goes_on
 file                fsync           EIO          1    comes_out

@@ -1,6 +1,7 @@
 #include "support/balance.hpp"
 #include "support/catch.hpp"
 #include "support/counted.hpp"
+#include "support/on_one_worker.hpp"
 #include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
@@ -31,6 +32,7 @@ using weft::actor;
 using weft::task;
 using weft_test::counted;
 using weft_test::ending;
+using weft_test::on_one_worker;
 using weft_test::settle;
 
 namespace {
@@ -66,14 +68,6 @@ class account {
 
 std::atomic<int> failures{0};
 std::string last_failure;
-
-template <class F>
-void on_one_worker(char const* name, F f) {
-  weft_test::watchdog const guard(name);
-  weft_test::balance const balance;
-  weft_test::unmonitored_pool pool{{.workers = 1}};
-  pool.run(f);
-}
 
 }  // namespace
 

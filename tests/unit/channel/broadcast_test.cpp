@@ -3,8 +3,8 @@
 #include "support/counted.hpp"
 #include "support/explosive.hpp"
 #include "support/misuse.hpp"
+#include "support/on_one_worker.hpp"
 #include "support/seeded.hpp"
-#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 #include "unit/sync/waiting.hpp"
@@ -34,17 +34,10 @@ using weft::select;
 using weft::task;
 using weft_test::counted;
 using weft_test::ending;
+using weft_test::on_one_worker;
 using weft_test::settle;
 
 namespace {
-template <class F>
-void on_one_worker(char const* name, F f) {
-  weft_test::watchdog const guard(name);
-  weft_test::balance const balance;
-  weft_test::unmonitored_pool pool{{.workers = 1}};
-  pool.run(f);
-}
-
 /// Copying one with the value 13 fails.
 struct unlucky {
   explicit unlucky(int v) : value(v) {}

@@ -1,7 +1,7 @@
 #include "support/balance.hpp"
 #include "support/catch.hpp"
+#include "support/on_one_worker.hpp"
 #include "support/seeded.hpp"
-#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 #include "unit/sync/by_hand.hpp"
@@ -37,20 +37,13 @@ using weft::select;
 using weft::send;
 using weft::task;
 using weft_test::ending;
+using weft_test::on_one_worker;
 using weft_test::settle;
 
 static_assert(weft::detail::can_be_selected<decltype(receive(std::declval<channel<int>&>()))>);
 static_assert(weft::detail::can_be_selected<decltype(send(std::declval<channel<int>&>(), 1))>);
 
 namespace {
-
-template <class F>
-void on_one_worker(char const* name, F f) {
-  weft_test::watchdog const guard(name);
-  weft_test::balance const balance;
-  weft_test::unmonitored_pool pool{{.workers = 1}};
-  pool.run(f);
-}
 
 int or_minus_one(std::optional<int> v) { return v.value_or(-1); }
 

@@ -3,8 +3,8 @@
 #include "support/catch.hpp"
 #include "support/counted.hpp"
 #include "support/misuse.hpp"
+#include "support/on_one_worker.hpp"
 #include "support/seeded.hpp"
-#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 #include "unit/sync/waiting.hpp"
@@ -40,6 +40,7 @@ using weft::task;
 using weft::unbounded;
 using weft_test::counted;
 using weft_test::ending;
+using weft_test::on_one_worker;
 using weft_test::settle;
 
 static_assert(!std::is_copy_constructible_v<channel<int>> && !std::is_move_constructible_v<channel<int>>);
@@ -69,15 +70,6 @@ std::vector<int> count_to(int n) {
   std::vector<int> v(static_cast<std::size_t>(n));
   std::iota(v.begin(), v.end(), 0);
   return v;
-}
-
-/// Runs on a pool of one worker: everything that is ready runs until it waits, in an order that is known.
-template <class F>
-void on_one_worker(char const* name, F f) {
-  weft_test::watchdog const guard(name);
-  weft_test::balance const balance;
-  weft_test::unmonitored_pool pool{{.workers = 1}};
-  pool.run(f);
 }
 
 }  // namespace

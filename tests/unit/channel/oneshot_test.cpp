@@ -3,8 +3,8 @@
 #include "support/catch.hpp"
 #include "support/counted.hpp"
 #include "support/misuse.hpp"
+#include "support/on_one_worker.hpp"
 #include "support/seeded.hpp"
-#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 #include "unit/sync/waiting.hpp"
@@ -30,17 +30,8 @@ using weft::select;
 using weft::task;
 using weft_test::counted;
 using weft_test::ending;
+using weft_test::on_one_worker;
 using weft_test::settle;
-
-namespace {
-template <class F>
-void on_one_worker(char const* name, F f) {
-  weft_test::watchdog const guard(name);
-  weft_test::balance const balance;
-  weft_test::unmonitored_pool pool{{.workers = 1}};
-  pool.run(f);
-}
-}  // namespace
 
 TEST_CASE("a oneshot that has been sent is received, and then has nothing more") {
   on_one_worker("oneshot_test: sent", []() -> task<> {

@@ -1,8 +1,8 @@
 #include "support/balance.hpp"
 #include "support/catch.hpp"
 #include "support/misuse.hpp"
+#include "support/on_one_worker.hpp"
 #include "support/seeded.hpp"
-#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 #include "unit/sync/waiting.hpp"
@@ -27,17 +27,8 @@ using weft::select;
 using weft::task;
 using weft::watch;
 using weft_test::ending;
+using weft_test::on_one_worker;
 using weft_test::settle;
-
-namespace {
-template <class F>
-void on_one_worker(char const* name, F f) {
-  weft_test::watchdog const guard(name);
-  weft_test::balance const balance;
-  weft_test::unmonitored_pool pool{{.workers = 1}};
-  pool.run(f);
-}
-}  // namespace
 
 TEST_CASE("a watch has a value from the start, and gives copies of the latest") {
   watch<std::string> w("one");

@@ -1,8 +1,8 @@
 // Channels as programs use them: queues of work that are joined, closed and given up, streams that are split, results as they come.
 #include "support/balance.hpp"
 #include "support/catch.hpp"
+#include "support/on_one_worker.hpp"
 #include "support/seeded.hpp"
-#include "support/unmonitored_pool.hpp"
 #include "support/watchdog.hpp"
 #include "support/workers.hpp"
 #include "unit/sync/waiting.hpp"
@@ -33,6 +33,7 @@ using weft::select;
 using weft::send;
 using weft::task;
 using weft_test::ending;
+using weft_test::on_one_worker;
 using weft_test::settle;
 
 TEST_CASE("who joins a queue of work goes on when all that was sent has been worked off") {
@@ -191,10 +192,7 @@ TEST_CASE("whatever is stopped and closed meanwhile: a select has sent one messa
 }
 
 TEST_CASE("plain or by a select, whoever comes first, with room or without: one message passes") {
-  weft_test::watchdog const guard("work_queue_test: all combinations");
-  weft_test::balance const balance;
-  weft_test::unmonitored_pool pool{{.workers = 1}};
-  pool.run([]() -> task<> {
+  on_one_worker("work_queue_test: all combinations", []() -> task<> {
     for (int combination = 0; combination < 16; ++combination) {
       channel<int> c{combination & 1}, no_message, no_taker;
       bool const selects_to_send = combination & 2, selects_to_receive = combination & 4,
@@ -233,10 +231,7 @@ TEST_CASE("plain or by a select, whoever comes first, with room or without: one 
 }
 
 TEST_CASE("results come in the order in which their work ends") {
-  weft_test::watchdog const guard("work_queue_test: as completed");
-  weft_test::balance const balance;
-  weft_test::unmonitored_pool pool{{.workers = 1}};
-  pool.run([]() -> task<> {
+  on_one_worker("work_queue_test: as completed", []() -> task<> {
     std::array<weft::event, 5> may_end;
     channel<std::size_t> ended{5};
     std::vector<weft::future<>> working;
@@ -306,10 +301,7 @@ TEST_CASE("a stream is split in two, and each half has all of it in order, howev
 }
 
 TEST_CASE("who gives up a queue that it alone fills and empties leaves what is in it to the next") {
-  weft_test::watchdog const guard("work_queue_test: given up");
-  weft_test::balance const balance;
-  weft_test::unmonitored_pool pool{{.workers = 1}};
-  pool.run([]() -> task<> {
+  on_one_worker("work_queue_test: given up", []() -> task<> {
     channel<int> c{4};
     weft::event never;
     auto first = weft::spawn([&]() -> task<> {
