@@ -110,10 +110,13 @@ class explorer final : private chooser {
   /// While it lives, the explorer works on behalf of the running thread.
   class working {
    public:
-    working() noexcept { watching_ = false; }
-    ~working() { watching_ = true; }
+    working() noexcept : before_(std::exchange(watching_, false)) {}
+    ~working() { watching_ = before_; }
     working(working const&) = delete;
     working& operator=(working const&) = delete;
+
+   private:
+    bool before_;
   };
 
  private:

@@ -7,9 +7,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <model/explorer.hpp>
 #include <new>
-#include <vector>
+#include <unordered_map>
 
 extern "C" char __executable_start;
 
@@ -42,39 +43,54 @@ class record {
 
 /// Eight bytes of memory.
 struct alignas(64) granule {
-  std::uint64_t key = 0;  // which eight bytes, in which execution
+  std::uint64_t execution = 0;  // in which it was touched; what is from an earlier one is as good as nothing
   std::uint8_t count = 0;
   bool is_freed = false, is_apart = false;
   std::array<record, 6> records{};
 };
 static_assert(sizeof(granule) == 64);
 
-// Neighbours in memory are neighbours here.
-constexpr std::size_t table_size = std::size_t{1} << 16;
-constexpr unsigned address_bits = 45;  // of 48, eight bytes each
-constexpr std::uint64_t last_execution = (std::uint64_t{1} << (64 - address_bits)) - 1;
-std::vector<granule> granules(table_size);
+constexpr unsigned page_bits = 12;
+constexpr std::size_t page_size = std::size_t{1} << (page_bits - 3);  // granules
+
+/// The granules of a page of memory, kept from one execution to the next: the heap gives out the same pages again.
+using page = std::unique_ptr<granule[]>;
+std::unordered_map<std::uintptr_t, page> pages;
+constexpr std::size_t most_pages = 2048;  // 64 MiB
 std::uint64_t the_execution = 0;
-std::size_t used = 0;
 
-std::uint64_t key_of(std::uintptr_t address) noexcept { return address >> 3 | the_execution << address_bits; }
+/// Those that were asked for last.
+struct recent {
+  std::uintptr_t number = 0;
+  granule* granules = nullptr;
+};
+std::array<recent, 64> recently;
 
-// The one of these bytes, or a free one.
-granule& find(std::uintptr_t address) noexcept {
-  auto const key = key_of(address);
-  auto i = static_cast<std::size_t>((address >> 3) + (((address >> 12) * 0x9E3779B97F4A7C15u) >> 45 << 3)) % table_size;
-  granule* const all = granules.data();
-  while (all[i].key != key && all[i].key >> address_bits == the_execution) i = (i + 1) % table_size;
-  return all[i];
+[[gnu::noinline]] granule* page_of(std::uintptr_t number) {
+  explorer::working const on_behalf;
+  page& p = pages[number];
+  if (!p) {
+    if (pages.size() > most_pages)
+      explorer::the().wrong("a model touches more memory than the checker has room for", nullptr);
+    p = std::make_unique<granule[]>(page_size);
+  }
+  recently[number % recently.size()] = {number, p.get()};
+  return p.get();
 }
 
+granule& find(std::uintptr_t address) noexcept {
+  auto const number = address >> page_bits;
+  recent const& r = recently[number % recently.size()];
+  granule* const all = r.number == number ? r.granules : page_of(number);
+  return all[address / 8 % page_size];
+}
+
+bool is_known(granule const& g) noexcept { return g.execution == the_execution; }
+
 /// False: it is made known by this.
-bool was_known(granule& g, std::uintptr_t address) noexcept {
-  auto const key = key_of(address);
-  if (g.key == key) return true;
-  if (++used > table_size / 2)
-    explorer::the().wrong("a model touches more memory than the checker has room for", nullptr);
-  g.key = key;
+bool was_known(granule& g) noexcept {
+  if (is_known(g)) return true;
+  g.execution = the_execution;
   g.count = 0;
   g.is_freed = g.is_apart = false;
   return false;
@@ -136,7 +152,7 @@ inline void touch(std::uintptr_t address, std::uint8_t bytes, kind how, void con
   memory_view const& t = explorer::the().view();
   record const mine(offset_of(code), t.now.happened.of(t.id), t.id, bytes, how);
   granule& g = find(address);
-  if (!was_known(g, address)) {
+  if (!was_known(g)) {
     g.records[0] = mine;
     g.count = 1;
     return;
@@ -167,7 +183,7 @@ inline void touch(std::uintptr_t address, std::uint8_t bytes, kind how, void con
 /// All before it must happen before it, and nothing comes behind it.
 void touch_for_the_last_time(std::uintptr_t address, void const* code) {
   granule& g = find(address);
-  if (was_known(g, address)) {
+  if (was_known(g)) {
     if (g.is_freed) used_after_free(code);
     memory_view const& t = explorer::the().view();
     if (!g.is_apart)
@@ -239,19 +255,18 @@ void give_back(void* p) noexcept {
 namespace plain_memory {
 
 void begin_execution() noexcept {
-  if (the_execution == last_execution) {
-    for (granule& g : granules) g.key = 0;
-    the_execution = 0;
+  // Before there are too many because the heap has moved.
+  if (pages.size() > most_pages / 2) {
+    pages.clear();
+    recently.fill({});
   }
   ++the_execution;
-  used = 0;
   no_memory_now = false;
 }
 
 void keep_apart(void const* variable) {
-  auto const address = reinterpret_cast<std::uintptr_t>(variable);
-  granule& g = find(address);
-  was_known(g, address);
+  granule& g = find(reinterpret_cast<std::uintptr_t>(variable));
+  was_known(g);
   g.is_apart = true;
 }
 
@@ -268,9 +283,8 @@ std::string end_execution() {
 }
 
 bool freed(void const* at) noexcept {
-  auto const address = reinterpret_cast<std::uintptr_t>(at) / 8 * 8;
-  granule const& g = find(address);
-  return g.key == key_of(address) && g.is_freed;
+  granule const& g = find(reinterpret_cast<std::uintptr_t>(at));
+  return is_known(g) && g.is_freed;
 }
 
 }  // namespace plain_memory
