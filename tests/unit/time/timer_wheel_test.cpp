@@ -559,7 +559,7 @@ TEST_CASE("of remove and fire exactly one has the timer, however many threads ad
   std::uint64_t late = 0;
   for (auto due = service.next_deadline(); due != forever; due = service.next_deadline()) {
     auto const before = now.load();
-    now.store(std::max(before, due.time_since_epoch().count()));
+    now.store(std::max<std::int64_t>(before, due.time_since_epoch().count()));
     std::vector<std::uint64_t> fired;
     for (auto& t : all) fired.push_back(t.fired.load());
     service.poll(workers[threads], read_now());
