@@ -53,11 +53,8 @@ class result_slot : pinned {
   [[nodiscard]] bool has_failure() const noexcept { return state_ == state::failure; }
   [[nodiscard]] std::exception_ptr failure() const noexcept { return has_failure() ? failure_ : nullptr; }
 
-  /// The failure, which the slot keeps no longer: a taken failure has reached somebody.
-  [[nodiscard]] std::exception_ptr take_failure() noexcept {
-    std::exception_ptr e = std::move(failure_);
-    return e;
-  }
+  /// The failure, which the slot keeps no longer: a taken failure has reached somebody. A move alone need not leave null, and in libc++ does not.
+  [[nodiscard]] std::exception_ptr take_failure() noexcept { return std::exchange(failure_, nullptr); }
 
   /// The value, moved out; throws the failure. Nothing of the value stays here, however long the slot lives.
   T take() {

@@ -44,7 +44,8 @@ TEST_CASE("counts are those of std::ranges, whatever the iterators") {
     auto const check = [&](auto const& c, std::size_t grain) {
       weft::loop_options const o{.grain = grain};
       bool const right = pool.run([&] {
-        return parallel_count(c, 3, o) == std::ranges::count(c, 3) &&
+        // Not std::ranges::count: for libc++ 3 is true, and it counts that in a vector<bool>.
+        return parallel_count(c, 3, o) == std::ranges::count_if(c, [](int v) { return v == 3; }) &&
                parallel_count(c, 3L, next, o) == std::ranges::count(c, 3L, next) &&
                parallel_count_if(c, is_odd, o) == std::ranges::count_if(c, is_odd) &&
                parallel_count_if(c, is_odd, next, o) == std::ranges::count_if(c, is_odd, next);
