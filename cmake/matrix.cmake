@@ -37,8 +37,8 @@ weft_row(gcc-asan-ubsan NEEDS g++ PACKAGE g++ ARGS ${programs} -DCOMPILER=g++ -D
 weft_row(clang-19 ${clang_19} ARGS -DCOMPILER=clang++-19 -DBUILD_TYPE=Release -DBENCHMARKS=OFF ${werror})
 weft_row(clang-19-asan-ubsan ${clang_19} ARGS ${programs} -DCOMPILER=clang++-19 -DSANITIZE=address,undefined)
 weft_row(clang-19-tsan ${clang_19} ARGS ${programs} -DCOMPILER=clang++-19 -DSANITIZE=thread "-DTEST_ARGS=-L unit|stress|zoo" ${werror})
-# Clang has no shared library of this one, and its operator new takes the place of ours. g++'s reads its list of threads without a lock: it crashes where
-# thousands come and go, and hangs in the child of a fork; AddressSanitizer, which looks for leaks as well, runs those two.
+# Clang has no shared library of this one, and its operator new takes the place of ours. g++'s crashes in its own list of
+# threads where thousands come and go, and fails in the child of a fork; AddressSanitizer, which looks for leaks as well, runs those two.
 weft_row(gcc-lsan NEEDS g++ PACKAGE g++ ARGS ${programs} -DCOMPILER=g++ -DSANITIZE=leak
   "-DTEST_ARGS=-L unit|stress|zoo|sim|fault|fuzz -E ^(unit_sched[.]fork|stress[.]pool_stress)$")
 weft_row(clang-16 NEEDS clang++-16 PACKAGE clang-16 ARGS ${programs} -DCOMPILER=clang++-16 -DBUILD_TYPE=Release)
