@@ -182,7 +182,13 @@ task<> accept_all(Listener& listener, Handler& handler, connection_limit& limit,
       short_of_something = true;  // what was accepted is closed
     }
     if (!short_of_something) continue;
-    co_await sleep_for(pause);
+    bool slept = false;
+    try {
+      co_await sleep_for(pause);
+      slept = true;
+    } catch (std::bad_alloc const&) {
+    }
+    if (!slept) co_await this_task::checkpoint();  // no memory for a timer either: others may give some back
     pause = std::min(2 * pause, 1000ms);
   }
 }

@@ -88,10 +88,11 @@ struct large_connection {
   std::array<std::byte, 4096> ballast{};
 };
 
-/// After each of the first so many accepts, an allocation on that thread fails: the next one, which is that for the connection's task, or
-/// the nth after it.
+/// After each of the first so many accepts, `in_a_row` allocations on that thread fail: from the next one, which is that for the
+/// connection's task, or from the nth after it.
 struct listener_without_memory {
-  explicit listener_without_memory(int times, int nth = 0) : left(times), after(nth) {}
+  explicit listener_without_memory(int times, int nth = 0, int in_a_row = 1)
+      : left(times), after(nth), count(in_a_row) {}
 
   class awaiter : public weft::detail::native_awaiter {
    public:
@@ -106,7 +107,7 @@ struct listener_without_memory {
       ++all_.accepted;
       if (all_.left != 0) {
         --all_.left;
-        all_.failing.emplace(all_.after);
+        all_.failing.emplace(all_.after, all_.count);
       }
       return c;
     }
@@ -127,7 +128,7 @@ struct listener_without_memory {
 
   tcp_listener inner = tcp_listener::bind(endpoint::loopback());
   int left, accepted = 0;  // of the task that accepts
-  int const after;
+  int const after, count;
   std::optional<weft_test::failing_allocation> failing;
 };
 
@@ -449,6 +450,29 @@ TEST_CASE("a connection for which the server finds no memory is closed, and the 
     ++begun;
     co_await echo_once(std::move(c.stream));
   });
+}
+
+TEST_CASE("without memory for a connection nor for the timer of the pause the server goes on") {
+  weft_test::watchdog const guard("serve_test: no memory for a timer");
+  weft_test::balance const balance;
+  weft::pool clients{{.workers = 1}}, pool{{.workers = 1}};  // whose worker has set no timer before
+  listener_without_memory listener(1, 0, 2);
+  auto const at = listener.inner.local();
+  auto server = pool.spawn([&]() -> task<> {
+    std::exception_ptr failure;
+    try {
+      co_await weft::serve(listener, [](large_connection c) -> task<> { co_await echo_once(std::move(c.stream)); });
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    listener.failing.reset();
+    listener.inner.close();  // so that nobody waits for an answer in vain
+    if (failure) std::rethrow_exception(failure);
+  });
+  CHECK(clients.run(asks_until_answered(at)) == "0123456789");
+  CHECK(listener.accepted == 2);
+  listener.inner.close();
+  CHECK_NOTHROW(server.get());
 }
 
 TEST_CASE("whichever allocation fails when a connection begins, the server goes on") {
