@@ -10,6 +10,17 @@
 #include <model/model.hpp>
 #include <model/parts/deadline.hpp>
 #include <model/parts/pool.hpp>
+#include <support/private_member.hpp>
+
+namespace weft_test {
+
+struct lend_place {
+  using type = void (weft::detail::scheduler::*)(weft::detail::worker&) noexcept;
+  friend type member_of(lend_place);
+};
+template struct opens<lend_place, &weft::detail::scheduler::lend_place_of>;
+
+}  // namespace weft_test
 
 namespace {
 
@@ -104,9 +115,10 @@ struct event_job : ready_job {
   one_end ran;
 };
 
-events& install(small_pool& p) {
+template <class Events = events>
+Events& install(small_pool& p) {
   auto& s = weft::scheduler_of(p);
-  auto* const e = new events;
+  auto* const e = new Events;
   s.install_events(std::unique_ptr<event_driver>(e));
   return *e;
 }
@@ -310,5 +322,41 @@ void installed_while_moved() {
   together([&] { d.move_to(p, weft::clock::now() + hours(23)); }, [&] { install(p).watch(weft::scheduler_of(p)); });
 }
 weft_model::part const p21("driver_seats: installed while a deadline is moved", installed_while_moved, {2, 2});
+
+// Monitor E2: the monitor has found a worker in one job twice, and lends its place while it may be on its way into a seat, or out of one.
+// Whoever sits there behind that has its place.
+class seats_of_owners : public events {
+ public:
+  void wait_until(ready_batch& batch, weft::clock::time_point deadline) noexcept override {
+    look();
+    events::wait_until(batch, deadline);
+    look();
+  }
+  void lent_by_now() noexcept { lent_.store(true, memory_order_release); }
+
+ private:
+  void look() const noexcept {
+    if (lent_.load(memory_order_acquire))
+      expect(!current_worker()->lent.load(memory_order_relaxed), "who sits has its place");
+  }
+  atomic<bool> lent_{false};
+};
+
+template <unsigned Workers>
+void lent_while_it_sits_down() {
+  small_pool p(Workers);
+  auto& e = install<seats_of_owners>(p);
+  auto& s = weft::scheduler_of(p);
+  e.watch(s);
+  worker* found = nullptr;
+  p.run([&] { found = current_worker(); });
+  found->jobs_seen = found->jobs.get();
+  (s.*member_of(weft_test::lend_place{}))(*found);
+  e.lent_by_now();
+}
+weft_model::part const p22("driver_seats: its place is lent while the worker sits down", lent_while_it_sits_down<1>,
+                           {2, 1});
+weft_model::part const p23("driver_seats: its place is lent while two workers sit down", lent_while_it_sits_down<2>,
+                           {1, 1});
 
 }  // namespace
