@@ -60,7 +60,12 @@ template <class Comp>
 struct reversed {
   Comp comp;
   template <class A, class B>
+    requires std::invocable<Comp const&, B, A>
   bool operator()(A&& a, B&& b) const {
+    return std::invoke(comp, static_cast<B&&>(b), static_cast<A&&>(a));
+  }
+  template <class A, class B>
+  bool operator()(A&& a, B&& b) {
     return std::invoke(comp, static_cast<B&&>(b), static_cast<A&&>(a));
   }
 };

@@ -21,6 +21,21 @@ namespace weft {
 
 namespace detail {
 
+/// How many indices lie in [first, last), whatever their types.
+template <class Index, std::integral First, std::integral Last>
+std::size_t count_of_indices(First first, Last last) {
+  if constexpr (std::is_signed_v<First> == std::is_signed_v<Last>) {
+    if (!(first < last)) return 0;
+  } else {
+    if (!std::cmp_less(first, last)) return 0;
+    WEFT_ASSERT(std::in_range<Index>(first) && std::in_range<Index>(last),
+                "parallel_for from a negative to an unsigned number: give both ends one signed type");
+  }
+  using wide = std::make_unsigned_t<Index>;
+  return static_cast<std::size_t>(
+      static_cast<wide>(static_cast<wide>(static_cast<Index>(last)) - static_cast<wide>(static_cast<Index>(first))));
+}
+
 template <class Each>
 void for_indices(std::size_t count, loop_options const& o, Each each) {
   for_chunks(count, o, [&each](std::size_t first, std::size_t last) {
@@ -42,23 +57,17 @@ task<> for_waiting(View range, Body body, loop_options options) {
 /// have. Any thread, inside any task or loop. Work is given away only when somebody is idle; a loop too small to be worth
 /// it runs inline. While it waits for parts that were taken, the thread runs nothing but parts of this loop.
 ///
-/// Throws what a body threw (of several the one of the lowest index among those that were begun); the others are asked to stop and
-/// waited for. Honours the ambient stop token between chunks: throws weft::stopped.
+/// Throws what a body threw (of several the one of the lowest index among those that were begun): no more chunks begin, and those that
+/// run are waited for; the parts that were taken from the thread that failed are asked to stop. Honours the ambient stop token between
+/// chunks: throws weft::stopped.
 /// Complexity: last − first calls; O(log n) jobs per steal. Source: lazy binary splitting (Tzannes et al., 2010).
 template <std::integral First, std::integral Last, class Body>
   requires detail::computing_body<Body, std::common_type_t<First, Last>>
 void parallel_for(First first, Last last, Body&& body, loop_options options = {}) {
   using index = std::common_type_t<First, Last>;
-  if constexpr (std::is_signed_v<First> == std::is_signed_v<Last>) {
-    if (!(first < last)) return;
-  } else {
-    if (!std::cmp_less(first, last)) return;
-    WEFT_ASSERT(std::in_range<index>(first) && std::in_range<index>(last),
-                "parallel_for from a negative to an unsigned number: give both ends one signed type");
-  }
-  auto const from = static_cast<index>(first), to = static_cast<index>(last);
   using wide = std::make_unsigned_t<index>;
-  auto const count = static_cast<std::size_t>(static_cast<wide>(static_cast<wide>(to) - static_cast<wide>(from)));
+  auto const from = static_cast<index>(first);
+  auto const count = detail::count_of_indices<index>(first, last);
   detail::for_chunks(count, options, [&body, from](std::size_t begin, std::size_t end) {
     detail::chunk_local<std::remove_reference_t<Body>, index> call = body;
     // Counted in the index's own type, so that the compiler knows that it does not wrap around inside a chunk.
@@ -87,15 +96,14 @@ void parallel_for(R&& range, Body&& body, loop_options options = {}) {
 ///   on error    the first failure stops the others and is thrown when those in flight have ended; no more are begun
 ///   on stop     goes on: those in flight inherit the stop; no more are begun
 ///   resumes on  the pool it was awaited on
+/// Bodies are in flight on several threads: those of a std::vector<bool>, whose elements share words, must not write to it.
 template <std::integral First, std::integral Last, class Body>
   requires detail::waiting_body<Body, std::common_type_t<First, Last>>
 task<> parallel_for(First first, Last last, Body body, loop_options options = {}) {
   using index = std::common_type_t<First, Last>;
-  auto const from = static_cast<index>(first), to = static_cast<index>(last);
   using wide = std::make_unsigned_t<index>;
-  auto const count = from < to
-                         ? static_cast<std::size_t>(static_cast<wide>(static_cast<wide>(to) - static_cast<wide>(from)))
-                         : std::size_t{0};
+  auto const from = static_cast<index>(first);
+  auto const count = detail::count_of_indices<index>(first, last);
   auto each = [&body, from](std::size_t i) {
     return std::invoke(body, static_cast<index>(static_cast<wide>(static_cast<wide>(from) + static_cast<wide>(i))));
   };

@@ -26,8 +26,9 @@ namespace weft {
 /// unless an idle worker has taken them. While it waits for one that was taken, the thread runs nothing but parts of it: a lock may
 /// be held across fork_join. They may run at the same time, and may run one after the other: they must not wait for each other.
 ///
-/// void becomes weft::unit, references stay references. If any throws, those that have not begun are not run, those that run are
-/// asked to stop and waited for, and the exception of the lowest index is thrown.
+/// void becomes weft::unit, references stay references. If any throws, those after it that have not begun are not run, those that run are
+/// asked to stop; all are waited for, and the exception of the lowest index is thrown. Those before it are not asked: they have ended, or
+/// run on the caller's thread.
 /// Cost: when nobody steals, a few plain instructions per call, no atomic read-modify-write, no allocation.
 /// Source: Acar, Charguéraud, Rainey (PPoPP 2013) for the deque; Wagner, Calder (PPoPP 1993) for leapfrogging.
 template <class... F>
@@ -62,11 +63,19 @@ class forked_call : public forked {
 
   /// The owner, after its own body: the job was public, and may have been taken. The result, from the thief or from here.
   [[gnu::noinline]] kept_result<G> join_public() {
-    worker& self = *current_worker();
-    if (self.deque.take_back() || !wait(self)) return call(body_);
-    end_stop_state();
-    scope_exit const gone([this]() noexcept { result_.~slot(); });
+    if (!join_thief()) return call(body_);
+    scope_exit const gone([this]() noexcept { end_result(); });
     return result_.take();
+  }
+
+  /// The same, both results in a pair. Where moving the owner's may throw, nobody may be at work on this one by then.
+  template <class Pair, class A>
+  [[gnu::noinline]] Pair join_public_with(A&& a) {
+    bool const stolen = join_thief();
+    scope_exit const gone([this, stolen]() noexcept {
+      if (stolen) end_result();
+    });
+    return Pair{static_cast<A&&>(a), stolen ? result_.take() : call(body_)};
   }
 
   /// The owner's body has thrown: nothing of this one is to be left.
@@ -76,11 +85,21 @@ class forked_call : public forked {
     ask_to_stop();
     if (!wait(self)) return;
     end_stop_state();
-    result_.~slot();
+    end_result();
   }
 
  private:
   using slot = result_slot<kept_result<G>>;
+
+  /// True: a thief has settled the result. False: the call is still to be made, here.
+  bool join_thief() {
+    worker& self = *current_worker();
+    if (self.deque.take_back() || !wait(self)) return false;
+    end_stop_state();
+    return true;
+  }
+
+  void end_result() noexcept { result_.~slot(); }
 
   static void act_as_job(job* j, worker& self, job_order order) noexcept {
     auto& me = *static_cast<forked_call*>(j);
@@ -125,7 +144,9 @@ template <class F, class G>
   kept_result<F> a = left();
   if (current_worker_inline()->deque.pop_private(place)) [[likely]]
     return pair{static_cast<kept_result<F>&&>(a), call(g)};
-  return pair{static_cast<kept_result<F>&&>(a), right.join_public()};
+  if constexpr (std::is_nothrow_move_constructible_v<kept_result<F>>)
+    return pair{static_cast<kept_result<F>&&>(a), right.join_public()};
+  else return right.template join_public_with<pair>(static_cast<kept_result<F>&&>(a));
 }
 
 /// Three and more: halves, whose results wait in the slots of the caller's frame.

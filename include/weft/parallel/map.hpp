@@ -23,11 +23,12 @@ namespace detail {
 template <class F, class R>
 using mapped = std::decay_t<std::invoke_result_t<F&, std::ranges::range_reference_t<R>>>;
 
-/// Values that come into being in any order. Those that can be made beforehand are assigned in place; others stand in optionals.
+/// Values that come into being in any order. Those that can be made beforehand are assigned in place; others stand in optionals, as do
+/// references to bits: to assign to one is to write the bit.
 template <class T>
 class unordered_results {
-  static constexpr bool in_place =
-      std::default_initializable<T> && std::is_move_assignable_v<T> && !std::same_as<T, bool>;
+  static constexpr bool in_place = std::default_initializable<T> && std::is_move_assignable_v<T> &&
+                                   !std::same_as<T, bool> && !std::same_as<T, std::vector<bool>::reference>;
 
  public:
   explicit unordered_results(std::size_t count) : values_(count) {}

@@ -46,7 +46,7 @@ class [[nodiscard("a pipeline runs when it is given a sink: … | into(sink)")]]
 /// At most `in_flight` items are between the source's call and the end of the sink's. By itself: twice the sum of the widths, where the source,
 /// the sink and a serial stage count as 1, and a computing stage of width n as n, but no more than there are workers; where
 /// items are found to take less than a microsecond or two, up to 16 travel together, and it is 16 times that. While the
-/// sink or a stage is slow, the source is not called.
+/// sink or a stage is slow, the source is not called. Where something waits, never more than 2^20.
 ///
 /// Throws what a call threw, of several that of the lowest item that was begun: no more items are taken, calls that run are asked to stop and
 /// waited for, the others do not begin; what is on the way is destroyed. Honours the ambient stop token between items.

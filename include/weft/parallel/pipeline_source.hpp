@@ -123,13 +123,13 @@ class source_of<S> {
   template <class F>
   bool next(F&& f) {
     if (!begin()) return false;
-    f(static_cast<item>(**at_));
+    f(take());
     ++*at_;
     return true;
   }
   bool pull(void* place) {
     if (!begin()) return false;
-    ::new (place) held_item{static_cast<item>(**at_)};
+    ::new (place) held_item{take()};
     try {
       ++*at_;
     } catch (...) {
@@ -140,6 +140,12 @@ class source_of<S> {
   }
 
  private:
+  /// The item there: copied where it does not last, moved where it cannot be copied.
+  item take() {
+    if constexpr (std::is_constructible_v<item, std::ranges::range_reference_t<view>>) return static_cast<item>(**at_);
+    else return std::ranges::iter_move(*at_);
+  }
+
   bool begin() {
     if (!at_) at_.emplace(std::ranges::begin(view_));
     return *at_ != std::ranges::end(view_);

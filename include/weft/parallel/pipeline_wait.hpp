@@ -12,6 +12,7 @@
 #include <weft/parallel/pipeline_run.hpp>
 #include <weft/scope/scope.hpp>
 
+#include <algorithm>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
@@ -125,14 +126,19 @@ class pipeline_carriers : pinned {
     bool const at_source;
   };
 
-  static std::size_t width_of(std::size_t width) noexcept { return width == 0 ? default_in_flight : width; }
+  /// The gates have a place for each item on its way.
+  static constexpr std::size_t most_in_flight = std::size_t{1} << 20;
+
+  static std::size_t width_of(std::size_t width) noexcept {
+    return width == 0 ? default_in_flight : std::min(width, most_in_flight);
+  }
 
   static std::size_t limit_of(Flow const& flow, pipeline_options const& o) noexcept {
-    if (o.in_flight != 0) return o.in_flight;
+    if (o.in_flight != 0) return std::min(o.in_flight, most_in_flight);
     std::size_t width = 2;  // the source and the sink
     flow.for_each_stage(
         [&](stage_order order, std::size_t w) { width += order == stage_order::serial ? 1 : width_of(w); });
-    return 2 * width;
+    return std::min(2 * width, most_in_flight);
   }
 
   static void fire(flow_token* t) noexcept {

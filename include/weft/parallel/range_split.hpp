@@ -14,6 +14,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <utility>
 
 namespace weft {
@@ -26,6 +27,13 @@ struct loop_options {
 };
 
 namespace detail {
+
+/// options.grain, or what is chosen where it is 0, as a distance between iterators: no less than `least`.
+template <std::signed_integral Difference>
+constexpr Difference grain_or(loop_options const& o, std::size_t chosen, std::size_t least) noexcept {
+  constexpr auto most = static_cast<std::size_t>(std::numeric_limits<Difference>::max());
+  return static_cast<Difference>(o.grain != 0 ? std::clamp(o.grain, least, most) : chosen);
+}
 
 /// What a loop does with a range of indices: `run` adds elements [first, last) to an accumulator, `combine` adds to the accumulator
 /// of a range that of the range right of it. An accumulator is made empty. Where there is a `finished` and it says so, what has not
@@ -187,6 +195,13 @@ class range_loop : pinned {
     };
   };
 
+  /// Where so many elements, more than a chunk, are cut: about half way, and between the chunks that are asked for.
+  [[nodiscard]] std::size_t middle_of(std::size_t count) const noexcept {
+    auto const half = count / 2;
+    auto const over = grain_ != 0 ? half % grain_ : 0;
+    return over != 0 ? half + (grain_ - over) : half;
+  }
+
   void continue_with(worker& self, overdue_watch& watch, accumulator& near, std::size_t first, std::size_t last) {
     accumulator far{};
     run_range(self, watch, far, first, last);
@@ -203,7 +218,7 @@ class range_loop : pinned {
     while (first != last && !over()) {
       check_stop(self);
       if (last - first > chunk && self.deque.wanted() && !self.deque.has_public()) {
-        auto const middle = first + (last - first) / 2;
+        auto const middle = first + middle_of(last - first);
         piece far(*this, self.current, middle, last);
         if (self.home.push_looking_up(self, &far)) [[likely]] {
           try {

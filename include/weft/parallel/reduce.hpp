@@ -16,16 +16,38 @@ namespace weft {
 
 namespace detail {
 
-/// May the sum of these be taken in several interleaved parts? Arithmetic addition is commutative.
-template <class T, class Op>
-inline constexpr bool lanes_allowed =
-    std::is_arithmetic_v<T> && (std::same_as<Op, std::plus<>> || std::same_as<Op, std::plus<T>>);
-
 /// What sums of T are taken in, where they may be grouped at will: integers that wrap around, since a sum of a few neighbours may
 /// overflow where the sum of all does not.
 template <class T>
 using wrapping = typename std::conditional_t<std::is_integral_v<T> && !std::same_as<T, bool>, std::make_unsigned<T>,
                                              std::type_identity<T>>::type;
+
+template <class T>
+struct wrapping_plus {
+  template <class A, class B>
+  T operator()(A&& a, B&& b) const {
+    return static_cast<T>(wide(static_cast<A&&>(a)) + wide(static_cast<B&&>(b)));
+  }
+
+ private:
+  template <class A>
+  static wrapping<T> wide(A&& a) {
+    return static_cast<wrapping<T>>(static_cast<T>(static_cast<A&&>(a)));
+  }
+};
+
+/// May the sum of these be taken in several interleaved parts? Arithmetic addition is commutative.
+template <class T, class Op>
+inline constexpr bool lanes_allowed =
+    std::is_arithmetic_v<T> &&
+    (std::same_as<Op, std::plus<>> || std::same_as<Op, std::plus<T>> || std::same_as<Op, wrapping_plus<T>>);
+
+/// auto&& fold = groupable<T>(op): op, or what adds numbers as it does in any grouping.
+template <class T, class Op>
+decltype(auto) groupable(Op& op) noexcept {
+  if constexpr (lanes_allowed<T, Op>) return wrapping_plus<T>{};
+  else return (op);
+}
 
 /// Folds each(first) … each(last − 1) from the left.
 template <class T, class Op, class Each>
@@ -73,7 +95,8 @@ class reduce_work {
 
 /// Are these additions of numbers that lie side by side? Then what an element costs is known.
 template <class T, class Op, class R>
-inline constexpr bool cheap_sum = lanes_allowed<T, Op> && std::ranges::contiguous_range<R>;
+inline constexpr bool cheap_sum =
+    lanes_allowed<T, Op> && std::ranges::contiguous_range<R> && std::is_arithmetic_v<std::ranges::range_value_t<R>>;
 
 /// Elements that a cheap sum takes at a time, a microsecond or less: so soon it sees that somebody wants a share.
 inline constexpr std::size_t cheap_chunk = 4096;
@@ -92,21 +115,23 @@ T reduce_indices(std::size_t count, T init, Op& op, loop_options o, Each each) {
 }
 
 template <class Op, class T, class Element>
-concept reducing = std::invocable<Op&, T, T> && std::convertible_to<std::invoke_result_t<Op&, T, T>, T> &&
-                   std::invocable<Op&, T, Element> && std::constructible_from<T, Element>;
+concept reducing =
+    std::movable<T> && std::invocable<Op&, T, T> && std::convertible_to<std::invoke_result_t<Op&, T, T>, T> &&
+    std::invocable<Op&, T, Element> && std::constructible_from<T, Element>;
 
 }  // namespace detail
 
 /// init op x0 op x1 op …, grouped in any way: op must be associative. The order of the elements is kept, except that arithmetic
-/// sums with std::plus are taken in interleaved parts; floating-point results may therefore differ from a left fold, and from run
-/// to run. From any thread, done on return. An empty range gives init. Throws what op threw; weft::stopped between chunks.
-/// Complexity: n applications of op.
+/// sums with std::plus are taken in interleaved parts: floating-point results may differ from a left fold, and from run to run, and
+/// integers wrap around where a part is too large. From any thread, done on return. An empty range gives init. Throws what op threw;
+/// weft::stopped between chunks. Complexity: n applications of op.
 template <std::ranges::forward_range R, class T, class Op = std::plus<>>
   requires detail::reducing<Op, T, std::ranges::range_reference_t<R>>
 [[nodiscard]] T parallel_reduce(R&& range, T init, Op op = {}, loop_options options = {}) {
   constexpr auto cost = detail::cheap_sum<T, Op, R> ? detail::cost::cheap : detail::cost::unknown;
   detail::indexed<std::remove_reference_t<R>> const elements(range);
-  return detail::reduce_indices<cost>(elements.size(), std::move(init), op, options,
+  auto&& fold = detail::groupable<T>(op);
+  return detail::reduce_indices<cost>(elements.size(), std::move(init), fold, options,
                                       [&](std::size_t i) -> decltype(auto) { return elements[i]; });
 }
 template <std::ranges::forward_range R, class T>
@@ -119,8 +144,9 @@ template <std::ranges::forward_range R, class T, class Op, class F>
   requires detail::reducing<Op, T, std::invoke_result_t<F&, std::ranges::range_reference_t<R>>>
 [[nodiscard]] T parallel_transform_reduce(R&& range, T init, Op op, F f, loop_options options = {}) {
   detail::indexed<std::remove_reference_t<R>> const elements(range);
+  auto&& fold = detail::groupable<T>(op);
   return detail::reduce_indices<detail::cost::unknown>(
-      elements.size(), std::move(init), op, options,
+      elements.size(), std::move(init), fold, options,
       [&](std::size_t i) -> decltype(auto) { return std::invoke(f, elements[i]); });
 }
 

@@ -127,7 +127,8 @@ template <std::ranges::forward_range R, class T, class Op = std::plus<>>
                             : detail::fixed_blocks(elements.size(), detail::longest_leaf);
   if (cheap && options.grain == 0)
     options.grain = elements.size() <= detail::cheap_alone ? detail::cheap_alone : detail::cheap_chunk;
-  return detail::reduce_reproducibly(leaves, std::move(init), op, options,
+  auto&& fold = detail::groupable<T>(op);
+  return detail::reduce_reproducibly(leaves, std::move(init), fold, options,
                                      [&](std::size_t i) -> decltype(auto) { return elements[i]; });
 }
 template <std::ranges::forward_range R, class T>
@@ -142,7 +143,8 @@ template <std::ranges::forward_range R, class T, class Op, class F>
 [[nodiscard]] T parallel_transform_reduce(reproducible_t, R&& range, T init, Op op, F f, loop_options options = {}) {
   detail::indexed<std::remove_reference_t<R>> const elements(range);
   auto const leaves = detail::fixed_blocks(elements.size(), detail::longest_leaf);
-  return detail::reduce_reproducibly(leaves, std::move(init), op, options,
+  auto&& fold = detail::groupable<T>(op);
+  return detail::reduce_reproducibly(leaves, std::move(init), fold, options,
                                      [&](std::size_t i) -> decltype(auto) { return std::invoke(f, elements[i]); });
 }
 

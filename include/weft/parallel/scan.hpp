@@ -270,7 +270,8 @@ template <scan_kind Kind, class R, class Out, class T, class Op>
 Out scan_behind(grouping how, R& range, Out out, T init, Op& op, loop_options const& o) {
   indexed<R> const elements(range);
   indexed_output<Out> const places(std::move(out), elements.size());
-  scan_from<Kind>(how, 0, elements, places, std::move(init), op, o);
+  auto&& fold = groupable<T>(op);
+  scan_from<Kind>(how, 0, elements, places, std::move(init), fold, o);
   return places.place(elements.size());
 }
 
@@ -282,7 +283,8 @@ Out scan_from_first(grouping how, R& range, Out out, Op& op, loop_options const&
   indexed_output<Out> const places(std::move(out), elements.size());
   value first(elements[0]);
   assign(places.place(0), first);
-  scan_from<scan_kind::inclusive>(how, 1, elements, places, std::move(first), op, o);
+  auto&& fold = groupable<value>(op);
+  scan_from<scan_kind::inclusive>(how, 1, elements, places, std::move(first), fold, o);
   return places.place(elements.size());
 }
 

@@ -73,9 +73,7 @@ template <class I, class Less>
 class quick_sort {
  public:
   quick_sort(Less& less, loop_options const& options) noexcept
-      : less_(less),
-        workers_(workers_here()),
-        leaf_(static_cast<difference>(options.grain != 0 ? std::max<std::size_t>(options.grain, 32) : 4096)) {}
+      : less_(less), workers_(workers_here()), leaf_(grain_or<difference>(options, 4096, 32)) {}
 
   void run(I first, I last) {
     if (sort_if_run(first, last, less_)) return;

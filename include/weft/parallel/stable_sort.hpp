@@ -44,8 +44,7 @@ template <class I, class Less>
 class stable_sort_in_place {
  public:
   stable_sort_in_place(Less& less, loop_options const& options) noexcept
-      : less_(less),
-        leaf_(static_cast<difference>(options.grain != 0 ? std::max<std::size_t>(options.grain, 2) : 4096)) {}
+      : less_(less), leaf_(grain_or<difference>(options, 4096, 2)) {}
 
   void sort(I first, I last) {
     auto const size = last - first;

@@ -3,7 +3,8 @@
 // What holds for all of them: any thread, inside any task or loop, done on return. Elements are written in no particular order, by several
 // threads at once. Failures and the stop token as in parallel_for: what has been written by then stays, and every element is valid.
 // Writing to std::vector<bool> is cut between its words, so that no two threads share one ({.grain} is rounded up to them). Where a bit's place
-// in its word is not to be found out (a view over the bits, or a standard library that is not libstdc++), one thread writes all.
+// in its word is not to be found out (a view over the bits, or a standard library that is not libstdc++), one thread writes all. What is read
+// from one must not share a word with what is written, unless it is the same elements.
 #pragma once
 
 #include <weft/parallel/chunk_loop.hpp>

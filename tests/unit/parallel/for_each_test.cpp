@@ -159,6 +159,21 @@ TEST_CASE("the ends of a loop may have different types") {
   CHECK(sum == 28);
 }
 
+TEST_CASE("a waiting loop takes ends of different types as a computing one does") {
+  weft_test::watchdog const guard("for_each_test: mixed types of waiting loops");
+  weft::pool pool{{.workers = 2}};
+  std::atomic<int> calls{0};
+  auto const counts = [&calls](auto) -> task<> {
+    if (++calls > 1000) throw std::logic_error("too many");
+    co_return;
+  };
+  pool.run([&]() -> task<> { co_await parallel_for(0u, -1, counts); });
+  pool.run([&]() -> task<> { co_await parallel_for(std::size_t{5}, -5, counts); });
+  CHECK(calls == 0);
+  pool.run([&]() -> task<> { co_await parallel_for(0, std::size_t{7}, counts); });
+  CHECK(calls == 7);
+}
+
 TEST_CASE("a loop over a range gets its elements as the range gives them") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
   weft_test::watchdog const guard("for_each_test: ranges");

@@ -198,6 +198,54 @@ TEST_CASE("what has not begun when the first call throws is not run, and what ha
   }
 }
 
+namespace {
+
+/// Fails to be moved on the second move: out of a call, and into the results.
+struct fails_to_move {
+  explicit fails_to_move(bool f) : fails(f) {}
+  fails_to_move(fails_to_move&& other) : fails(other.fails) {
+    if (fails) throw std::runtime_error("move");
+  }
+  bool fails;
+  counted held{1};
+};
+
+}  // namespace
+
+TEST_CASE("a first result that cannot be moved waits for the call that was taken") {
+  auto const workers = GENERATE(1u, 2u);
+  weft_test::watchdog const guard("fork_join_test: a move that fails");
+  counted::reset();
+  {
+    weft_test::balance const balance;
+    weft::pool pool{{.workers = workers}};
+    for (int i = 0; i < 20; ++i) {
+      std::atomic<int> begun{0}, ended{0};
+      auto const waits = [&] {
+        for (int k = 0; k < 10'000 && begun == 0; ++k) std::this_thread::yield();
+        return fails_to_move(true);
+      };
+      auto const takes = [&] {
+        ++begun;
+        takes_time()();
+        ++ended;
+        return counted(2);
+      };
+      CHECK_THROWS_WITH(pool.run([&] { fork_join(waits, takes); }), "move");
+      CHECK(begun == ended);
+      auto const moves = [&] {
+        for (int k = 0; k < 10'000 && begun == 1; ++k) std::this_thread::yield();
+        return fails_to_move(false);
+      };
+      pool.run([&] {
+        auto const [first, second] = fork_join(moves, takes);
+        if (first.held.value() != 1 || second.value() != 2) throw std::logic_error("wrong result");
+      });
+    }
+  }
+  CHECK(counted::live() == 0);
+}
+
 TEST_CASE("a call that was taken is asked to stop when the other throws") {
   weft_test::watchdog const guard("fork_join_test: stop of the other side");
   weft_test::balance const balance;

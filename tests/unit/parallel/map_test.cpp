@@ -14,6 +14,7 @@
 #include <weft/sched/pool.hpp>
 #include <weft/time/sleep.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <concepts>
@@ -97,6 +98,17 @@ TEST_CASE("a map makes what only moves, what has no default, and bool") {
     CHECK(counted::copies() == 0);
   }
   CHECK(counted::live() == 0);
+}
+
+TEST_CASE("a map may give references to bits") {
+  weft_test::watchdog const guard("map_test: bits");
+  weft::pool pool{{.workers = 2}};
+  std::vector<bool> bits(1000);
+  auto references = pool.run([&bits] { return parallel_map(bits, [](auto bit) { return bit; }); });
+  REQUIRE(references.size() == 1000);
+  references[7] = true;
+  CHECK(bits[7]);
+  CHECK(std::ranges::count(bits, true) == 1);
 }
 
 TEST_CASE("a map reads ranges of every kind") {

@@ -8,6 +8,7 @@
 
 #include <weft/base/utility.hpp>
 #include <weft/cancel/stop_token.hpp>
+#include <weft/coro/generator.hpp>
 #include <weft/coro/run.hpp>
 #include <weft/coro/task.hpp>
 #include <weft/coro/this_task.hpp>
@@ -22,6 +23,7 @@
 #include <chrono>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <numeric>
@@ -229,6 +231,19 @@ TEST_CASE("items may be references, and what only moves is moved") {
   REQUIRE(out.size() == 1000);
   CHECK(std::ranges::all_of(std::views::iota(0, 1000),
                             [&](int i) { return *out[static_cast<std::size_t>(i)] == 2 * i; }));
+}
+
+TEST_CASE("what only moves is moved out of a generator") {
+  weft_test::watchdog const guard("pipeline_test: generator of what only moves");
+  weft::pool pool{{.workers = 2}};
+  auto const owners = [](int n) -> weft::generator<std::unique_ptr<int>> {
+    for (int i = 0; i < n; ++i) co_yield std::make_unique<int>(i);
+  };
+  std::vector<std::unique_ptr<int>> out;
+  pool.run([&] { pipeline(owners(100)) | parallel(0, [](std::unique_ptr<int> p) { return p; }) | into(out); });
+  REQUIRE(out.size() == 100);
+  for (int i = 0; i < 100; ++i) CHECK(*out[static_cast<std::size_t>(i)] == i);
+  pool.run([&] { pipeline(owners(3)) | into([](std::unique_ptr<int> const& p) { CHECK(*p < 3); }); });
 }
 
 TEST_CASE("no item is lost, none is copied, and none is left behind") {
@@ -591,6 +606,23 @@ TEST_CASE("in_flight bounds a waiting pipeline, too: with one, items go one afte
            into([&](int) { on_the_way.leave(); });
   });
   CHECK(on_the_way.most() == 1);
+}
+
+TEST_CASE("a waiting pipeline may be given widths and numbers in flight without end") {
+  std::size_t const most = GENERATE(as<std::size_t>(), SIZE_MAX, SIZE_MAX - 1, SIZE_MAX / 2);
+  bool const in_flight = GENERATE(false, true);
+  weft_test::watchdog const guard("pipeline_test: without end");
+  weft::pool pool{{.workers = 2}};
+  std::vector<int> out;
+  pool.run([&] {
+    auto const stage = [](int i) -> task<int> {
+      co_await weft::this_task::yield();
+      co_return i;
+    };
+    return pipeline(std::views::iota(0, 200), {.in_flight = in_flight ? most : 0}) |
+           concurrent(in_flight ? 3 : most, stage) | concurrent(most, stage) | into(out);
+  });
+  CHECK(std::ranges::equal(out, std::views::iota(0, 200)));
 }
 
 TEST_CASE("a failure anywhere in a waiting pipeline ends the waits of the others, and is thrown") {

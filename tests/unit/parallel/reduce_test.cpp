@@ -9,11 +9,13 @@
 #include <weft/coro/run.hpp>
 #include <weft/future/spawn.hpp>
 #include <weft/parallel/reduce.hpp>
+#include <weft/parallel/reproducible.hpp>
 #include <weft/sched/pool.hpp>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -149,6 +151,42 @@ TEST_CASE("sums of small, signed, unsigned and floating types, wider than their 
   CHECK(pool.run([&] { return parallel_reduce(bits, 0); }) == 500);
   std::vector<std::uint64_t> large(1000, std::numeric_limits<std::uint64_t>::max());
   CHECK(pool.run([&] { return parallel_reduce(large, std::uint64_t{0}); }) == static_cast<std::uint64_t>(-1000));
+}
+
+TEST_CASE("a part of a sum of integers may be larger than their type") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("reduce_test: large parts");
+  weft::pool pool{{.workers = workers}};
+  int const most = std::numeric_limits<int>::max(), least = std::numeric_limits<int>::min();
+  std::vector<int> const two{most, most};
+  CHECK(pool.run([&] { return parallel_reduce(two, least); }) == most - 1);
+  CHECK(pool.run([&] { return parallel_reduce(weft::reproducible, two, least); }) == most - 1);
+  std::vector<int> many(150'000, 40'000);
+  std::fill_n(many.begin(), 50'000, -40'000);
+  CHECK(pool.run([&] { return parallel_reduce(many, 0); }) == 2'000'000'000);
+  CHECK(pool.run([&] { return parallel_transform_reduce(many, 0, std::plus<>(), std::identity()); }) == 2'000'000'000);
+  CHECK(pool.run([&] { return parallel_reduce(weft::reproducible, many, 0); }) == 2'000'000'000);
+}
+
+TEST_CASE("elements that take long to become numbers are summed by several workers") {
+  struct slow {
+    std::atomic<int>* most;
+    std::atomic<int>* inside;
+    operator int() const {
+      int const now = ++*inside;
+      for (int seen = *most; seen < now && !most->compare_exchange_weak(seen, now);) {
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      --*inside;
+      return 1;
+    }
+  };
+  weft_test::watchdog const guard("reduce_test: slow elements");
+  weft::pool pool{{.workers = 2}};
+  std::atomic<int> most{0}, inside{0};
+  std::vector<slow> const elements(300, slow{&most, &inside});
+  CHECK(pool.run([&] { return parallel_reduce(elements, 0); }) == 300);
+  CHECK(most >= 2);  // a worker more may stand in for one that sleeps
 }
 
 TEST_CASE("ranges that can only be walked are reduced in order") {

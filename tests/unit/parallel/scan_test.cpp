@@ -234,6 +234,19 @@ TEST_CASE("scans of small, floating, over-aligned and other types") {
   compare_with_std<forms::some>(pool, extremes, 0, std::plus<>(), {});
 }
 
+TEST_CASE("a part of a scan of integers may be larger than their type") {
+  auto const workers = GENERATE(from_range(weft_test::worker_counts()));
+  weft_test::watchdog const guard("scan_test: large parts");
+  weft::pool pool{{.workers = workers}};
+  std::vector<int> many(150'000, 40'000);
+  std::fill_n(many.begin(), 50'000, -40'000);
+  std::vector<int> sums(many.size());
+  pool.run([&] { parallel_inclusive_scan(many, sums.begin()); });
+  CHECK(sums.back() == 2'000'000'000);
+  pool.run([&] { parallel_inclusive_scan(reproducible, many, sums.begin(), loop_options{.grain = 10}); });
+  CHECK(sums.back() == 2'000'000'000);
+}
+
 TEST_CASE("scans read and write ranges of every kind") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
   std::size_t const grain = GENERATE(as<std::size_t>(), 0, 1);

@@ -10,6 +10,7 @@
 #include <weft/future/spawn.hpp>
 #include <weft/parallel/for_each.hpp>
 #include <weft/parallel/sort.hpp>
+#include <weft/parallel/stable_sort.hpp>
 #include <weft/sched/pool.hpp>
 
 #include <algorithm>
@@ -260,6 +261,30 @@ TEST_CASE("elements that only move, and elements that are aligned to more than m
   for (auto& a : aligned) a.key = static_cast<int>(random.below(4000));
   run_in(pool, [&] { parallel_sort(aligned, {}, &wide::key, {.grain = grain}); });
   CHECK(std::is_sorted(aligned.begin(), aligned.end(), [](wide const& a, wide const& b) { return a.key < b.key; }));
+}
+
+TEST_CASE("a grain of everything sorts without sharing") {
+  std::size_t const grain = GENERATE(as<std::size_t>(), 1'000'000, SIZE_MAX);
+  weft_test::watchdog const guard("sort_test: grain");
+  weft_test::seeded random;
+  weft::pool pool{{.workers = 2}};
+  for (int const kind : {0, 1}) {
+    std::vector<std::unique_ptr<int>> owners;
+    for (int i = 0; i < 6000; ++i) owners.push_back(std::make_unique<int>(static_cast<int>(random.below(4000))));
+    auto const less = [](auto const& a, auto const& b) { return *a < *b; };
+    run_in(pool, [&] {
+      if (kind == 0) parallel_sort(owners, less, {.grain = grain});
+      else weft::parallel_stable_sort(owners, less, {.grain = grain});
+    });
+    CHECK(std::is_sorted(owners.begin(), owners.end(), less));
+    std::deque<int> deque;
+    for (auto const& p : owners) deque.push_front(*p % 100);
+    run_in(pool, [&] {
+      if (kind == 0) parallel_sort(deque, {.grain = grain});
+      else weft::parallel_stable_sort(deque, {.grain = grain});
+    });
+    CHECK(std::is_sorted(deque.begin(), deque.end()));
+  }
 }
 
 TEST_CASE("any random access range is sorted: deque, array, span, a part, a range that runs backwards") {
