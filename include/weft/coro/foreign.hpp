@@ -44,8 +44,9 @@ class foreign_awaiter : public native_awaiter {
   explicit foreign_awaiter(A&& a) : inner_(get_awaiter(static_cast<A&&>(a))) {}
   foreign_awaiter(foreign_awaiter const&) = delete;
   foreign_awaiter& operator=(foreign_awaiter const&) = delete;
+  // Resumed through the queue, the guard has run and is gone; otherwise it never began.
   ~foreign_awaiter() {
-    if (guard_) guard_.destroy();
+    if (guard_ && !resumption_.ran) guard_.destroy();
   }
 
   [[nodiscard]] bool await_ready() { return static_cast<bool>(inner_.await_ready()); }
@@ -71,11 +72,7 @@ class foreign_awaiter : public native_awaiter {
     }
   }
 
-  decltype(auto) await_resume() {
-    // Resumed through the queue, the guard has run and is gone; otherwise it never began, and the destructor ends it.
-    if (resumption_.ran) guard_ = {};
-    return inner_.await_resume();
-  }
+  decltype(auto) await_resume() { return inner_.await_resume(); }
 
  private:
   using inner = decltype(get_awaiter(std::declval<A>()));

@@ -301,6 +301,19 @@ TEST_CASE("an exception from any member of a foreign awaiter arrives in the task
   CHECK(pool.run(what(where::resume)) == "resume");
 }
 
+TEST_CASE("of two foreign awaitables in one expression the first may fail once both have resumed") {
+  weft_test::watchdog const guard("foreign_test: two in an expression");
+  weft_test::balance const balance;
+  weft::pool pool{{.workers = 2}};
+  other_executor e;
+  struct fails : hop_void {
+    using hop_void::hop_void;
+    int await_resume() const { throw std::runtime_error("first"); }
+  };
+  auto both = [&e]() -> task<int> { co_return co_await fails(e) + co_await hop_void(e); };
+  for (int i = 0; i < 100; ++i) CHECK_THROWS_WITH(pool.run(both()), "first");
+}
+
 TEST_CASE("operator co_await is found as a member and as a free function") {
   weft_test::watchdog const guard("foreign_test: operators");
   counted::reset();
