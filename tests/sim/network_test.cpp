@@ -237,6 +237,30 @@ TEST_CASE("in every world a client that leaves with something unread is told of 
             {.buffer = 400});
 }
 
+TEST_CASE("in every world who knows that the other has ended reads all to the end, though what it writes is refused") {
+  in_worlds("network_test: end, then reset", []() -> task<> {
+    auto c = co_await connects();
+    co_await c.server.write("bye");
+    c.server.close();
+    std::string got;
+    std::array<std::byte, 1> first;
+    auto const n = co_await c.client.read(first);
+    got.assign(reinterpret_cast<char const*>(first.data()), n);
+    int error = 0;
+    for (int i = 0; i != 20 && error == 0; ++i) {
+      try {
+        co_await c.client.write("x");
+      } catch (std::system_error const& e) {
+        error = e.code().value();
+      }
+      co_await sleep_for(1ms);
+    }
+    must(error == EPIPE, "a write to who has ended gives EPIPE");
+    co_await reads_all(c.client, got);
+    must(got == "bye", "what was sent before the end is read");
+  });
+}
+
 TEST_CASE("in every world a writer is no further ahead of a slow reader than the buffer is long") {
   constexpr std::size_t buffer = 128, piece = 16;
   in_worlds("a slow reader",
@@ -870,4 +894,24 @@ TEST_CASE("a handle that has left its world is nobody's, and a world that got st
     error = e.code().value();
   }
   CHECK(error == EBADF);
+}
+
+TEST_CASE("a handle of a world that is gone can end in another one, which does not notice") {
+  weft_test::watchdog const guard("network_test: of another world", 60s);
+  tcp_stream kept;
+  std::set<std::uint64_t> traces;
+  for (int i = 0; i != 4; ++i) {
+    sim world{{.seed = 3}};
+    world.run([&kept]() -> task<> {
+      auto c = co_await connects();
+      kept = {};
+      auto const text = pattern(100);
+      std::string got;
+      co_await weft::when_all(writes_and_ends(c.client, text), reads_all(c.server, got));
+      must(got == text, "what came is not what was sent");
+      kept = std::move(c.client);
+    });
+    traces.insert(world.trace_hash());
+  }
+  CHECK(traces.size() <= 2);  // the first finds nothing to end
 }

@@ -11,7 +11,10 @@
 #include <weft/coro/this_task.hpp>
 #include <weft/future/future.hpp>
 #include <weft/future/spawn.hpp>
+#include <weft/io/address.hpp>
+#include <weft/io/output.hpp>
 #include <weft/io/pipe.hpp>
+#include <weft/io/tcp.hpp>
 #include <weft/os/file_handle.hpp>
 #include <weft/parallel/for_each.hpp>
 #include <weft/sim/sim.hpp>
@@ -22,8 +25,12 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <filesystem>
 #include <functional>
 #include <set>
 #include <stdexcept>
@@ -125,6 +132,114 @@ TEST_CASE("the same seed runs the same way a hundred times in a hundred, and oth
     traces.insert(own.begin(), own.end());
   }
   CHECK(traces.size() == 20);
+}
+
+TEST_CASE("a world runs the same way after one that has opened and closed handles in another order") {
+  weft_test::watchdog const guard("world_test: same after another", 60s);
+  auto const watched = [] {
+    sim world{{.seed = 5}};
+    world.run([]() -> task<> {
+      std::vector<weft::pipe> pipes(6);
+      std::vector<weft::future<>> readers;
+      auto const reads = [](weft::pipe& p) {
+        return [&p]() -> task<> {
+          std::array<std::byte, 1> one;
+          co_await p.reader.read(one);
+        };
+      };
+      {
+        weft::pool other{{.workers = 1}};
+        for (auto& p : pipes) readers.push_back(other.spawn(reads(p)));
+        co_await sleep_for(1ms);
+        for (auto& p : pipes) co_await p.writer.write("a");
+        for (auto& r : readers) co_await std::move(r);
+        readers.clear();
+        for (auto& p : pipes) readers.push_back(weft::spawn(reads(p)));
+        co_await sleep_for(1ms);
+      }
+      for (auto& p : pipes) co_await p.writer.write("b");
+      for (auto& r : readers) co_await std::move(r);
+    });
+    return world.trace_hash();
+  };
+  auto const first = watched();
+  sim between;
+  between.run([] {
+    std::vector<weft::pipe> pipes(9);
+    for (std::size_t const i : {3u, 7u, 1u, 8u, 0u, 2u, 6u, 4u, 5u}) {
+      pipes[i].reader = {};
+      pipes[i].writer = {};
+    }
+  });
+  CHECK(watched() == first);
+}
+
+namespace {
+
+template <int N>
+void loop_of_its_own(std::vector<int>& v) {
+  weft::parallel_for(0, 4, [&v](int i) { v[static_cast<std::size_t>(i)] += N; });
+}
+
+template <int... N>
+void many_loops(std::vector<int>& v, std::integer_sequence<int, N...>) {
+  for (int k = 0; k != 20; ++k) (loop_of_its_own<N>(v), ...);
+}
+
+std::uint64_t trace_of_many_loops() {
+  sim world{{.seed = 7}};
+  std::vector<int> v(4);
+  world.run([&v] { many_loops(v, std::make_integer_sequence<int, 80>{}); });
+  return world.trace_hash();
+}
+
+}  // namespace
+
+// Run by the next one, wherever the system has put the program this time.
+TEST_CASE("the trace of many loops is printed", "[.]") {
+  std::printf("trace %llu\n", static_cast<unsigned long long>(trace_of_many_loops()));
+}
+
+TEST_CASE("the same seed runs the same way in another process") {
+  weft_test::watchdog const guard("world_test: another process", 60s);
+  auto const expected = "trace " + std::to_string(trace_of_many_loops()) + "\n";
+  auto const program = std::filesystem::read_symlink("/proc/self/exe");
+  for (int i = 0; i != 5; ++i) {
+    auto const printed = weft::run([&]() -> task<std::string> {
+      auto const o = co_await weft::output(weft::command(program, "the trace of many loops is printed"));
+      co_return o.out;
+    });
+    INFO(printed);
+    CHECK(printed.find(expected) != std::string::npos);
+  }
+}
+
+TEST_CASE("a call that goes on for a while lets timers run out") {
+  weft_test::watchdog const guard("world_test: long calls", 60s);
+  // Somebody knocks at a full listener, and will again after a second: nothing else is under way.
+  for (std::uint64_t seed = 1; seed != 51; ++seed) {
+    sim world{{.seed = seed, .workers = 1}};
+    world.run([]() -> task<> {
+      auto listener = weft::tcp_listener::bind(weft::endpoint::loopback(), {.backlog = 1});
+      auto const at = listener.local();
+      std::vector<weft::future<>> knocking;
+      for (int i = 0; i != 3; ++i)
+        knocking.push_back(weft::spawn([at]() -> task<> {
+          auto const s = co_await weft::tcp_stream::connect(at);
+          co_await sleep_for(1h);
+        }));
+      co_await sleep_for(2s);
+      auto const begun = weft::clock::now();
+      weft::pipe p;
+      for (int i = 0; i != 20; ++i) {
+        auto const writes = [&p]() -> task<> { co_await p.writer.write("x"); };
+        co_await weft::when_all(writes(), sleep_for(1ms));
+      }
+      auto const took = weft::clock::now() - begun;
+      for (auto& k : knocking) k.stop();
+      if (took > 200ms) throw std::logic_error("timers were late");
+    });
+  }
 }
 
 TEST_CASE("a day's sleep takes less than a millisecond") {

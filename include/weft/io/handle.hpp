@@ -23,6 +23,7 @@
 namespace weft::detail {
 
 class reactor;
+class handle_slab;
 
 /// What may be concluded from a read that gives less than it was asked for.
 enum class short_read : std::uint8_t {
@@ -47,13 +48,14 @@ struct alignas(64) handle_record : pinned {
   readiness reading, writing;
   atomic<reactor*> home{nullptr};
   handle_record* next_free = nullptr;  // guarded by the slab's lock
-  int descriptor = -1;                 // constant while users are not 0
+  int descriptor = -1;                 // constant while users are not 0, and its world is there (lose_descriptor)
   atomic<std::uint32_t> generation{1};
   atomic<std::uint32_t> users{0};
   atomic<std::uint32_t> holds{0};
   small_mutex lock;
   atomic<short_read> after_short_read{short_read::says_nothing};
-  endpoint name;  // constant while holds are not 0; last: little else is on the second cache line
+  endpoint name;                // constant while holds are not 0; it begins the second cache line, where little else is
+  handle_slab* slab = nullptr;  // whose record it is
 };
 static_assert(sizeof(handle_record) <= 128);
 
@@ -67,6 +69,7 @@ class handle_slab : pinned {
     if (!free_) grow();
     handle_record* const r = free_;
     free_ = r->next_free;
+    ++taken_;
     return r;
   }
 
@@ -74,6 +77,17 @@ class handle_slab : pinned {
     small_lock const guard(lock_);
     r->next_free = free_;
     free_ = r;
+    --taken_;
+  }
+
+  /// True: no record is in use, and they will be taken in the order of a new slab.
+  bool renew() noexcept {
+    small_lock const guard(lock_);
+    if (taken_ != 0) return false;
+    free_ = nullptr;
+    for (chunk* c = chunks_; c; c = c->next)
+      for (std::size_t i = at_once; i-- > 0;) c->records[i].next_free = std::exchange(free_, &c->records[i]);
+    return true;
   }
 
   /// f(record) for all that there are, in use or not.
@@ -100,8 +114,8 @@ class handle_slab : pinned {
     auto* const c = ::new (pages_for_good(sizeof(chunk))) chunk;
     c->next = std::exchange(chunks_, c);
     for (std::size_t i = at_once; i-- > 0;) {
-      c->records[i].next_free = free_;
-      free_ = &c->records[i];
+      c->records[i].slab = this;
+      c->records[i].next_free = std::exchange(free_, &c->records[i]);
     }
     survive_forks();
   }
@@ -112,6 +126,7 @@ class handle_slab : pinned {
   small_mutex lock_;
   handle_record* free_ = nullptr;  // guarded by lock_
   chunk* chunks_ = nullptr;        // guarded by lock_; what it points to stays
+  std::size_t taken_ = 0;          // guarded by lock_
 };
 
 WEFT_SHARED inline constinit handle_slab the_handles;

@@ -281,7 +281,15 @@ inline void reactor::forget(handle_record& r) noexcept {
 inline void release_hold(handle_record& r) noexcept {
   if (r.holds.fetch_sub(1, memory_order_acq_rel) != 1) return;  // handle E1.
   r.name = {};
-  handles().give_back(&r);
+  r.slab->give_back(&r);
+}
+
+/// If it is in use, the handle has outlived the world in which its descriptor, and those of its reactor, stood for something. Nobody uses
+/// it meanwhile.
+inline void lose_descriptor(handle_record& r) noexcept {
+  if (r.holds.load(memory_order_relaxed) == 0) return;
+  reactor::forget(r);
+  r.descriptor = -1;
 }
 
 inline void release_user(handle_record& r) noexcept {

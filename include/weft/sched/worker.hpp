@@ -72,8 +72,12 @@ class loop_memory {
 
  private:
   static constexpr std::size_t count = 64;
+  static constexpr char origin = 0;
+
+  // By its distance in the program, which is the same wherever the program lies: so are a world's collisions (weft::sim).
   static std::size_t index(void const* body) noexcept {
-    return (reinterpret_cast<std::uintptr_t>(body) * 0x9E3779B97F4A7C15u >> 32) % count;
+    auto const distance = reinterpret_cast<std::uintptr_t>(body) - reinterpret_cast<std::uintptr_t>(&origin);
+    return (distance * 0x9E3779B97F4A7C15u >> 32) % count;
   }
   std::array<entry, count> entries_{};
 };

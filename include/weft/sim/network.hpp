@@ -105,7 +105,10 @@ class network final : public simulated_system, public transport {
       if (o && o->what == T::own) f(std::static_pointer_cast<T>(o));
   }
 
-  // Does what is bound to `bound` get what is sent to `wanted`?
+  // As the system does it: what is sent to every address is for this machine's own.
+  [[nodiscard]] static endpoint destination(::sockaddr const* to, ::socklen_t length) noexcept;
+  [[nodiscard]] static bool is_any(endpoint const& name) noexcept;
+  // Does what is bound to `bound` get what is sent to `wanted`? Who is bound to every address of IPv6 is to those of IPv4 as well.
   [[nodiscard]] static bool reaches(endpoint const& wanted, endpoint const& bound) noexcept;
   [[nodiscard]] std::shared_ptr<listener> listener_at(endpoint const& name) const override {
     return bound<listener>(name);
@@ -116,7 +119,10 @@ class network final : public simulated_system, public transport {
   template <class T>
   [[nodiscard]] std::shared_ptr<T> bound(endpoint const& name) const;
   [[nodiscard]] int take_name(endpoint wanted, object::kind who, endpoint& name);
-  [[nodiscard]] endpoint free_port(endpoint const& of) noexcept { return of.with_port(next_port_++); }
+  // Is somebody there who would be confused with one of this name? Listeners of TCP, and sockets that are bound or connected, or mailboxes.
+  [[nodiscard]] bool is_taken(endpoint const& name, object::kind who) const;
+  // The next one that nobody has; 0: there is none.
+  [[nodiscard]] std::uint16_t free_port(endpoint const& of, object::kind who);
   void unwatch(object& o, poll const* by) noexcept;
   [[nodiscard]] int take_queued(poll& p, std::span<::epoll_event> events);
 
@@ -128,7 +134,7 @@ class network final : public simulated_system, public transport {
     return 0;
   }
 
-  static constexpr std::uint16_t first_free_port = 49152;
+  static constexpr std::uint16_t first_free_port = 49152, last_free_port = 65535;
 
   std::vector<std::shared_ptr<object>> table_;  // by number; null: free
   std::uint16_t next_port_ = first_free_port;
@@ -146,7 +152,7 @@ ssize_t network::call(F&& f) noexcept {
   }
   constexpr std::uint32_t long_calls = 8;  // one in so many
   if (host_.chance().below(long_calls) == 0) {
-    host_.pass_time_until(next_arrival());
+    host_.pass_time_until(std::min(next_arrival(), host_.time() + options_.most_latency));
     arrive();
   }
   host_.step();
@@ -225,16 +231,26 @@ inline int network::wait(int fd, ::epoll_event* events, int most, time_point dea
 
 // ── names ──
 
+inline bool network::is_any(endpoint const& name) noexcept {
+  ::sockaddr_storage bytes;
+  if (name.type() == endpoint::kind::ipv4)
+    return name.to(bytes), reinterpret_cast<::sockaddr_in const&>(bytes).sin_addr.s_addr == htonl(INADDR_ANY);
+  if (name.type() == endpoint::kind::ipv6)
+    return name.to(bytes), std::memcmp(&reinterpret_cast<::sockaddr_in6 const&>(bytes).sin6_addr, &in6addr_any,
+                                       sizeof in6addr_any) == 0;
+  return false;
+}
+
+inline endpoint network::destination(::sockaddr const* to, ::socklen_t length) noexcept {
+  auto const name = endpoint::from(to, length);
+  return is_any(name) && name.type() == endpoint::kind::ipv4 ? endpoint::loopback(name.port()) : name;
+}
+
 inline bool network::reaches(endpoint const& wanted, endpoint const& bound) noexcept {
   if (wanted == bound) return true;
-  if (wanted.type() != bound.type() || wanted.port() != bound.port()) return false;
-  ::sockaddr_storage name;
-  bound.to(name);
-  if (bound.type() == endpoint::kind::ipv4)
-    return reinterpret_cast<::sockaddr_in const&>(name).sin_addr.s_addr == htonl(INADDR_ANY);
-  if (bound.type() == endpoint::kind::ipv6)
-    return std::memcmp(&reinterpret_cast<::sockaddr_in6 const&>(name).sin6_addr, &in6addr_any, sizeof in6addr_any) == 0;
-  return false;
+  if (wanted.type() == endpoint::kind::unix_path || wanted.port() != bound.port() || !is_any(bound)) return false;
+  return wanted.type() == bound.type() ||
+         (wanted.type() == endpoint::kind::ipv4 && bound.type() == endpoint::kind::ipv6);
 }
 
 template <class T>
@@ -246,18 +262,38 @@ std::shared_ptr<T> network::bound(endpoint const& name) const {
   return found;
 }
 
-inline int network::take_name(endpoint wanted, object::kind who, endpoint& name) {
+inline bool network::is_taken(endpoint const& name, object::kind who) const {
   bool taken = false;
-  if (wanted.type() != endpoint::kind::unix_path && wanted.port() == 0) wanted = free_port(wanted);
-  auto const compare = [&](endpoint const& other) {
-    taken = taken || reaches(wanted, other) || reaches(other, wanted);
-  };
+  auto const compare = [&](endpoint const& other) { taken = taken || reaches(name, other) || reaches(other, name); };
   if (who == object::kind::mailbox) {
     each<mailbox>([&](std::shared_ptr<mailbox> const& m) { compare(m->name); });
   } else {
     each<listener>([&](std::shared_ptr<listener> const& l) { compare(l->name); });
   }
-  if (taken) return -EADDRINUSE;
+  return taken;
+}
+
+inline std::uint16_t network::free_port(endpoint const& of, object::kind who) {
+  for (auto left = last_free_port - first_free_port + 1; left != 0; --left) {
+    auto const port = std::exchange(
+        next_port_, static_cast<std::uint16_t>(next_port_ == last_free_port ? first_free_port : next_port_ + 1));
+    auto const name = of.with_port(port);
+    bool taken = is_taken(name, who);
+    if (who != object::kind::mailbox)
+      each<stream>([&](std::shared_ptr<stream> const& s) { taken = taken || s->local == name; });
+    if (!taken) return port;
+  }
+  return 0;
+}
+
+inline int network::take_name(endpoint wanted, object::kind who, endpoint& name) {
+  if (wanted.type() != endpoint::kind::unix_path && wanted.port() == 0) {
+    auto const port = free_port(wanted, who);
+    if (port == 0) return -EADDRINUSE;
+    wanted = wanted.with_port(port);
+  } else if (is_taken(wanted, who)) {
+    return -EADDRINUSE;
+  }
   name = std::move(wanted);
   return 0;
 }
@@ -284,6 +320,7 @@ inline int network::listen(int fd, int backlog) noexcept {
     auto const s = find<stream>(fd);
     if (!s) return not_a(fd);
     if (s->state != stream::condition::fresh) return -EINVAL;
+    if (is_taken(s->local, object::kind::listener)) return -EADDRINUSE;  // two may be bound to a name, but not listen
     auto const l = std::make_shared<listener>();
     l->name = s->local;
     l->backlog = static_cast<std::size_t>(std::max(backlog, 1));
@@ -314,8 +351,12 @@ inline int network::connect(int fd, ::sockaddr const* to, ::socklen_t length) no
       case stream::condition::dead: return s->error != 0 ? -std::exchange(s->error, 0) : -ECONNABORTED;
       case stream::condition::fresh: break;
     }
-    s->remote = endpoint::from(to, length);
-    if (s->how == stream::sort::tcp && s->local.type() == endpoint::kind::none) s->local = free_port(s->remote);
+    s->remote = destination(to, length);
+    if (s->how == stream::sort::tcp && s->local.type() == endpoint::kind::none) {
+      auto const port = free_port(s->remote, object::kind::stream);
+      if (port == 0) return -EADDRNOTAVAIL;
+      s->local = s->remote.with_port(port);
+    }
     return begin_to_connect(s);
   }));
 }
@@ -418,7 +459,7 @@ inline ssize_t network::send_to(int fd, void const* bytes, std::size_t size, ::s
     if (interrupted()) return -EINTR;
     // Who is bound to every address sends from that of this machine.
     bool const anywhere = m->name == endpoint::any(m->name.port());
-    send_letter(anywhere ? endpoint::loopback(m->name.port()) : m->name, endpoint::from(to, length),
+    send_letter(anywhere ? endpoint::loopback(m->name.port()) : m->name, destination(to, length),
                 {static_cast<std::byte const*>(bytes), size});
     return static_cast<ssize_t>(size);
   });

@@ -8,6 +8,8 @@
 #include <weft/os/simulation.hpp>
 #include <weft/sim/sockets.hpp>
 
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <algorithm>
@@ -15,6 +17,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <utility>
@@ -135,6 +138,8 @@ class transport : pinned {
     }
   };
 
+  // A listener for IPv6 sees what comes by IPv4 at ::ffff:a.b.c.d.
+  [[nodiscard]] static endpoint as_seen_from(endpoint const& bound, endpoint const& name) noexcept;
   [[nodiscard]] std::size_t part_of(std::size_t size) noexcept {
     return 1 + static_cast<std::size_t>(host_.chance().next() % size);
   }
@@ -227,7 +232,8 @@ inline void transport::deliver(parcel& p) {
       s->room += p.count;
       if (std::exchange(s->wants_room, false)) edge(*s);
       return;
-    case cargo::reset:
+    // Who knows that the other has ended reads that end all the same; its writes get EPIPE.
+    case cargo::reset: return fall(*s, s->ended ? 0 : static_cast<int>(p.count));
     case cargo::refusal: return fall(*s, static_cast<int>(p.count));
     case cargo::knock: return knock(s);
     case cargo::answer: return answer(s, p.made);
@@ -260,6 +266,18 @@ inline int transport::connect_here(std::shared_ptr<stream> const& s) {
   return 0;
 }
 
+inline endpoint transport::as_seen_from(endpoint const& bound, endpoint const& name) noexcept {
+  if (bound.type() != endpoint::kind::ipv6 || name.type() != endpoint::kind::ipv4) return name;
+  ::sockaddr_storage four;
+  name.to(four);
+  ::sockaddr_in6 six{};
+  six.sin6_family = AF_INET6;
+  six.sin6_port = htons(name.port());
+  six.sin6_addr.s6_addr[10] = six.sin6_addr.s6_addr[11] = 0xFF;
+  std::memcpy(&six.sin6_addr.s6_addr[12], &reinterpret_cast<::sockaddr_in const&>(four).sin_addr, 4);
+  return endpoint::from(reinterpret_cast<::sockaddr const*>(&six), sizeof six);
+}
+
 // At the listener's side. Where there is no room it is silent, and is asked again.
 inline void transport::knock(std::shared_ptr<stream> const& s) {
   constexpr int most_tries = 6;
@@ -272,8 +290,8 @@ inline void transport::knock(std::shared_ptr<stream> const& s) {
     return send(host_.time() + pause, {.what = cargo::refusal, .to = s, .count = ETIMEDOUT});
   }
   auto made = std::make_shared<stream>(stream::sort::tcp, options_.buffer);
-  made->local = s->remote;
-  made->remote = s->local;
+  made->local = as_seen_from(l->name, s->remote);
+  made->remote = as_seen_from(l->name, s->local);
   made->peer = s;
   made->accepted_by = l;
   made->state = stream::condition::connected;
@@ -312,8 +330,11 @@ inline ssize_t transport::write_to(std::shared_ptr<stream> const& to, std::span<
   }
   auto count = std::min(bytes.size(), s.room);
   if (happens(options_.short_io)) count = part_of(count);
-  if (!other) {  // it has been closed, and answers with a reset
-    send(after_latency(), {.what = cargo::reset, .to = to, .count = ECONNRESET});
+  if (!other) {  // it has been closed, and answers with a reset, behind all that it has sent
+    auto when = after_latency();
+    for (auto const& p : underway_)
+      if (p.to == to) when = std::max(when, p.at);
+    send(when, {.what = cargo::reset, .to = to, .count = ECONNRESET});
     return static_cast<ssize_t>(count);
   }
   for (auto rest = bytes.first(count); !rest.empty();) {

@@ -7,6 +7,7 @@
 #include <weft/base/utility.hpp>
 #include <weft/concurrent/mutex.hpp>
 #include <weft/io/handle.hpp>
+#include <weft/io/reactor.hpp>
 #include <weft/os/clock.hpp>
 #include <weft/os/exception_state.hpp>
 #include <weft/os/fiber.hpp>
@@ -95,7 +96,9 @@ class world final : public simulation, private network_host, pinned {
         holds_(8u << random_.below(5)),
         network_(*this, network) {}
   ~world() {
-    if (handles_) spare_slabs().give_back(handles_);
+    if (!handles_) return;
+    handles_->for_each(lose_descriptor);
+    spare_slabs().give_back(handles_);
   }
 
   /// Calls body() on the world's first thread, and returns when that has ended and all others with it. Where it does not come to that,
@@ -181,16 +184,18 @@ class world final : public simulation, private network_host, pinned {
  private:
   friend struct virtual_thread;
 
-  // Records of handles stay what they are for good, so worlds pass them on.
+  // Records of handles stay what they are for good, so worlds pass them on, unless a handle has outlived its world.
   class slab_store {
    public:
     [[nodiscard]] handle_slab* take() {
       small_lock const guard(lock_);
-      if (spare_.empty()) {
+      auto found = std::find_if(spare_.rbegin(), spare_.rend(), [](handle_slab* s) { return s->renew(); });
+      if (found == spare_.rend()) {
         spare_.reserve(all_.size() + 1);
         spare_.push_back(&all_.emplace_back());
+        found = spare_.rbegin();
       }
-      handle_slab* const s = spare_.back();
+      handle_slab* const s = std::exchange(*found, spare_.back());
       spare_.pop_back();
       return s;
     }
@@ -395,6 +400,7 @@ inline void world::abandon() noexcept {
     t->stack.abandon();
     abandoned->push_back(std::move(t));
   }
+  handles_->for_each(lose_descriptor);
   handles_ = nullptr;
   network_.forget_all();
 }
