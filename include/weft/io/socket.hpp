@@ -18,7 +18,7 @@ namespace weft {
 namespace detail {
 
 [[noreturn]] inline void throw_io(int error, char const* call, std::string const& what) {
-  throw std::system_error(error, std::system_category(), std::string(call) + " " + what);
+  throw std::system_error(error, std::system_category(), what.empty() ? call : std::string(call) + " " + what);
 }
 [[noreturn]] inline void throw_io(int error, char const* call, endpoint const& peer) {
   throw_io(error, call, peer.to_string());

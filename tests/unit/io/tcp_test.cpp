@@ -397,6 +397,18 @@ TEST_CASE("a reset by the peer is an error that names the peer") {
   CHECK(later->code() == std::errc::connection_reset);
 }
 
+TEST_CASE("a stream that was never connected says so, and names nobody") {
+  weft_test::watchdog const guard("tcp_test: never connected");
+  weft::pool pool{{.workers = 1}};
+  auto const failed = error_of(pool, []() -> task<> {
+    tcp_stream s;
+    co_await s.write("x");
+  });
+  REQUIRE(failed);
+  CHECK(failed->code() == std::errc::bad_file_descriptor);
+  CHECK_THAT(failed->what(), Catch::Matchers::StartsWith("write: "));
+}
+
 TEST_CASE("writing to a peer that has gone is an error and no signal") {
   auto const workers = GENERATE(from_range(weft_test::worker_counts()));
   weft_test::watchdog const guard("tcp_test: broken pipe");
