@@ -108,5 +108,6 @@ TEST_CASE("addresses of both kinds mean in a world what they mean to the system"
   CHECK(names_of_a_connection("127.0.0.1:0", "127.0.0.1:1").front() == "127.0.0.1:1");
   CHECK(names_of_a_connection("127.0.0.1:0", "0.0.0.0:1")[3] == "127.0.0.1:1");
   CHECK(names_of_a_connection("0.0.0.0:0", "127.0.0.1:1")[2] == "127.0.0.1:1");
+  CHECK(names_of_a_connection("[::1]:0", "[::]:1")[3] == "[::1]:1");
   CHECK(names_of_a_connection("[::]:0", "127.0.0.1:1")[3] == "[::ffff:127.0.0.1]:1");
 }

@@ -96,7 +96,7 @@ void parallel_for(R&& range, Body&& body, loop_options options = {}) {
 ///   on error    the first failure stops the others and is thrown when those in flight have ended; no more are begun
 ///   on stop     goes on: those in flight inherit the stop; no more are begun
 ///   resumes on  the pool it was awaited on
-/// Bodies are in flight on several threads: those of a std::vector<bool>, whose elements share words, must not write to it.
+/// Bodies run on several threads, so they must not write to a range that is a std::vector<bool>, whose elements share words.
 template <std::integral First, std::integral Last, class Body>
   requires detail::waiting_body<Body, std::common_type_t<First, Last>>
 task<> parallel_for(First first, Last last, Body body, loop_options options = {}) {

@@ -232,18 +232,26 @@ inline int network::wait(int fd, ::epoll_event* events, int most, time_point dea
 // ── names ──
 
 inline bool network::is_any(endpoint const& name) noexcept {
-  ::sockaddr_storage bytes;
-  if (name.type() == endpoint::kind::ipv4)
-    return name.to(bytes), reinterpret_cast<::sockaddr_in const&>(bytes).sin_addr.s_addr == htonl(INADDR_ANY);
-  if (name.type() == endpoint::kind::ipv6)
-    return name.to(bytes), std::memcmp(&reinterpret_cast<::sockaddr_in6 const&>(bytes).sin6_addr, &in6addr_any,
-                                       sizeof in6addr_any) == 0;
+  ::sockaddr_storage bytes{};
+  name.to(bytes);
+  switch (name.type()) {
+    case endpoint::kind::ipv4: return reinterpret_cast<::sockaddr_in&>(bytes).sin_addr.s_addr == htonl(INADDR_ANY);
+    case endpoint::kind::ipv6: return IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<::sockaddr_in6&>(bytes).sin6_addr);
+    case endpoint::kind::none:
+    case endpoint::kind::unix_path: break;
+  }
   return false;
 }
 
 inline endpoint network::destination(::sockaddr const* to, ::socklen_t length) noexcept {
   auto const name = endpoint::from(to, length);
-  return is_any(name) && name.type() == endpoint::kind::ipv4 ? endpoint::loopback(name.port()) : name;
+  if (!is_any(name)) return name;
+  if (name.type() == endpoint::kind::ipv4) return endpoint::loopback(name.port());
+  ::sockaddr_in6 own{};
+  own.sin6_family = AF_INET6;
+  own.sin6_port = htons(name.port());
+  own.sin6_addr = in6addr_loopback;
+  return endpoint::from(reinterpret_cast<::sockaddr const*>(&own), sizeof own);
 }
 
 inline bool network::reaches(endpoint const& wanted, endpoint const& bound) noexcept {
